@@ -1,0 +1,101 @@
+"""The auditor: every live chain has a live deadline or a named reason, every claim a live holder that still confirms it.
+
+Reads the store, not the engine's memory, every few seconds; what it finds it counts and repairs by admitting an event,
+like everybody else. A finding means a mistake of ours or a lost timer: the metric should always be 0.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from router.basis.instants import SECOND, Duration, Instant
+from router.basis.machine import ChainId, ClaimLost, DeadlineReached, Nudged
+from router.engine.core import Admission
+from router.engine.crashes import passing, point
+from router.engine.shell import Engine
+from router.engine.store.port import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+OVERDUE = point("auditor.overdue", "the auditor reads which chains are overdue")
+CLAIMS = point("auditor.claims", "the auditor reads which claims have expired")
+LOAD = point("auditor.load", "the auditor reads chains that it found")
+REPAIR = point("auditor.repair", "the auditor admits what repairs a finding")
+PAUSE = point("auditor.pause", "the auditor waits for its next round")
+
+EVERY = 5.0
+"""Seconds between rounds."""
+
+GRACE = Duration(3 * SECOND)
+"""A deadline this much past is not merely being handled: turns take milliseconds."""
+
+AT_ONCE = 500
+"""Findings of one round; more are found in the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that should not be."""
+
+    chain: ChainId
+    what: str
+    """`overdue`, `no_deadline`, `claim_expired`, `claim_without_chain`."""
+    repair: Admission
+
+
+class Auditor:
+    """Looks and repairs."""
+
+    def __init__(self, engine: Engine, found: Callable[[Finding], None] = lambda finding: None) -> None:
+        self._engine = engine
+        self._found = found
+
+    async def run(self) -> None:
+        """Rounds until cancelled."""
+        while True:
+            await passing(PAUSE, asyncio.sleep(EVERY))
+            try:
+                await self.round()
+            except StoreUnavailable as error:
+                log.warning("audit_not_possible", error=str(error))
+
+    async def round(self) -> list[Finding]:
+        """One round: find, count, repair."""
+        now = self._engine.clock.now()
+        findings = [*await self._overdue(now), *await self._expired(now)]
+        for finding in findings:
+            log.error("audit_finding", chain=finding.chain, finding=finding.what)
+            self._found(finding)
+        await passing(REPAIR, self._engine.admit([finding.repair for finding in findings]))
+        return findings
+
+    async def _overdue(self, now: Instant) -> list[Finding]:
+        rows = await passing(OVERDUE, self._engine.store.overdue(Instant(now - GRACE), AT_ONCE))
+        findings: list[Finding] = []
+        stored = {row.chain: row for row in await passing(LOAD, self._engine.store.load([row[0] for row in rows]))}
+        out_of_sight = self._engine.lanes_out_of_sight()
+        for chain, deadline in rows:
+            row = stored.get(chain)
+            if row is None or row.final or row.deadline != deadline:
+                continue  # it has gone on while we were reading
+            machine = self._engine.core.machine(row.kind, row.machine_version)
+            state = self._engine.core.codec.state(machine, row.state, row.schema)
+            if machine.neighbour(state) in out_of_sight:
+                continue  # it waits for its PBX, which is a named reason
+            if deadline is not None:
+                findings.append(
+                    Finding(chain, "overdue", Admission(chain, DeadlineReached(Instant(deadline)), "auditor"))
+                )
+            elif not machine.standing(state).reason:
+                findings.append(Finding(chain, "no_deadline", Admission(chain, Nudged("no_deadline"), "auditor")))
+        return findings
+
+    async def _expired(self, now: Instant) -> list[Finding]:
+        findings: list[Finding] = []
+        for key, (chain, expires) in (await passing(CLAIMS, self._engine.store.claims())).items():
+            if expires < now - GRACE:
+                repair = Admission(chain, ClaimLost(key, ""), "auditor")
+                findings.append(Finding(chain, "claim_expired", repair))
+        return findings

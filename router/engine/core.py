@@ -1,0 +1,455 @@
+"""The core: admit, step, claim, make records. Synchronous, no I/O, no clock of its own.
+
+One batch is under way at a time:
+
+    draft = core.prepare(admissions, now)     steps are taken, in memory, with an undo list
+    store.commit(draft.batch)                 the edge does this, and only this waits
+    core.settle(draft)                        they hold: orders and answers may leave
+    core.revoke(draft)                        or they never happened
+
+An admission that a machine cannot take (a bug) or that the store refuses fails alone: its traces are undone and the rest
+is prepared again. Messages, lost claims and grants that follow from a step are admitted in the same draft, so that
+they share its transaction.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from router.basis.instants import SECOND, Duration, Instant
+from router.basis.machine import (
+    ChainId,
+    Claim,
+    ClaimLost,
+    DeadlineReached,
+    Event,
+    Granted,
+    Machine,
+    State,
+    Step,
+)
+from router.engine.claims import Claims, Undo
+from router.engine.codec import Codec
+from router.engine.contents import Contents
+from router.engine.journal import Batch, Order, Record, StoredChain, Taken
+from router.engine.timer import Timer
+from router.engine.vault import Vault
+
+FOLLOW_UPS = 10_000
+"""More events than this from one admission is a loop between machines, not work."""
+
+GRANT_EXPIRES = Duration(10 * SECOND)
+"""A granted key is held for its chain until its step, in the same transaction, says what it wants; never longer than this."""
+
+Look = Callable[[ChainId, Event, "Core", Instant], Any]
+"""Looks up what a step needs to know about others: called at admission, its result is stored with the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One fact on its way into a chain."""
+
+    chain: ChainId
+    event: Event
+    source: str
+    """Who says so: `pbx:asterisk`, `timer`, `person:anna`, `chain:…`, `auditor`."""
+    origin: str | None = None
+    """Identity of the delivery; a second one with the same origin changes nothing and gets the first one's reply."""
+    personal: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Field of the event -> (kind, value) of personal data to be replaced by a token."""
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A chain in memory."""
+
+    id: ChainId
+    machine: Machine[Any, Any, Any]
+    state: State
+    sequence: int
+    at: Instant
+    final: bool
+    deadline: Instant | None
+    origins: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an admission."""
+
+    admission: Admission
+    reply: str | None = None
+    twin: bool = False
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """Steps that have been taken but not written."""
+
+    now: Instant
+    batch: Batch = field(default_factory=Batch)
+    answers: list[Answer] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    """For each record the index of the admission it follows from."""
+    touched: set[ChainId] = field(default_factory=set)
+    closed: list[str] = field(default_factory=list)
+    closers: list[int] = field(default_factory=list)
+    """For each closed key the index of the record that closed it."""
+    undo: Undo = field(default_factory=list)
+    missing: set[ChainId] = field(default_factory=set)
+    """Chains that must be loaded before this can be prepared (they got a message); if any, nothing else counts."""
+
+
+class _Missing(Exception):
+    """A follow-up concerns a chain that is not in memory."""
+
+    def __init__(self, chain: ChainId) -> None:
+        super().__init__(chain)
+        self.chain = chain
+
+
+class Core:
+    """All live chains, claims, waits and deadlines of one engine."""
+
+    def __init__(
+        self,
+        machines: Iterable[Machine[Any, Any, Any]],
+        looks: Mapping[str, Look],
+        vault: Vault,
+        contents: Contents | None = None,
+    ) -> None:
+        self.contents = contents or Contents()
+        self.codec = Codec(self.contents)
+        self.vault = vault
+        self.claims = Claims()
+        self.timer = Timer()
+        self.live: dict[ChainId, Live] = {}
+        self._absent: set[ChainId] = set()
+        self._parked: set[ChainId] = set()
+        self._looks = looks
+        self._machines: dict[tuple[str, int], Machine[Any, Any, Any]] = {}
+        self._newest: dict[str, Machine[Any, Any, Any]] = {}
+        for machine in machines:
+            self._machines[machine.kind, machine.version] = machine
+            if machine.kind not in self._newest or self._newest[machine.kind].version < machine.version:
+                self._newest[machine.kind] = machine
+
+    # --- what is in memory -------------------------------------------------------------------------------------
+
+    def machine(self, kind: str, version: int) -> Machine[Any, Any, Any]:
+        """The machine of a kind at a version. Raises KeyError for one this release does not have."""
+        return self._machines[kind, version]
+
+    def machines(self) -> list[Machine[Any, Any, Any]]:
+        """All machines."""
+        return list(self._machines.values())
+
+    def cold(self, chains: Iterable[ChainId]) -> list[ChainId]:
+        """The chains among these that must be looked for in the store before an event can be admitted to them."""
+        return [chain for chain in chains if chain not in self.live and chain not in self._absent]
+
+    def warm(self, asked: Iterable[ChainId], found: Iterable[StoredChain]) -> None:
+        """Take in what the store has of the chains that were asked for; the others do not exist yet."""
+        self._absent.update(asked)
+        for stored in found:
+            machine = self._machines[stored.kind, stored.machine_version]
+            state = self.codec.state(machine, stored.state, stored.schema)
+            self._absent.discard(stored.chain)
+            live = Live(
+                stored.chain, machine, state, stored.sequence, stored.at, stored.final, stored.deadline, stored.origins
+            )
+            self.live[stored.chain] = live
+            if not stored.final:
+                self.claims.set_wait(stored.chain, machine.wait(state), [])
+                self.timer.set(stored.chain, machine.deadline(state))
+
+    def restore_claims(self, held: Mapping[str, tuple[ChainId, Instant]]) -> None:
+        """The claims are as the store has them, and no others."""
+        self.claims.reset(held)
+
+    def evict(self, keep: int) -> None:
+        """Forget final chains beyond the newest `keep`, and which chains do not exist."""
+        finals = [chain for chain, live in self.live.items() if live.final]
+        for chain in finals[: max(0, len(finals) - keep)]:
+            del self.live[chain]
+        self._absent.clear()
+
+    def due(self, now: Instant, held_back: Callable[[Live], bool]) -> list[Admission]:
+        """Deadlines that have come, as admissions; those of chains whose neighbour is out of sight wait for `unpark`."""
+        found: list[Admission] = []
+        for chain, _ in self.timer.due(now):
+            live = self.live.get(chain)
+            if live is not None and held_back(live):
+                self._parked.add(chain)
+            elif live is not None and live.deadline is not None:
+                # Not the timer's own instant: after a failed write the timer is set later than the deadline.
+                found.append(Admission(chain, DeadlineReached(live.deadline), "timer"))
+        return found
+
+    def unpark(self) -> None:
+        """Arm again what was held back: a neighbour came into sight."""
+        for chain in self._parked:
+            live = self.live.get(chain)
+            if live is not None and not live.final:
+                self.timer.set(chain, live.deadline)
+        self._parked.clear()
+
+    # --- one batch ---------------------------------------------------------------------------------------------
+
+    def prepare(self, admissions: list[Admission], now: Instant) -> Draft:
+        """Take the steps of these admissions. A failing one is answered with its error and leaves no trace."""
+        draft = Draft(now)
+        for index, admission in enumerate(admissions):
+            marks = (len(draft.undo), len(draft.batch.records), len(draft.batch.secrets), len(draft.closed))
+            try:
+                answer = self._admit(admission, index, draft)
+            except _Missing as missing:
+                draft.missing.add(missing.chain)
+                answer = Answer(admission)
+                self._rewind(draft, marks)
+            except Exception as error:  # noqa: BLE001 - whatever a machine raises, the others go on
+                answer = Answer(admission, error=error)
+                self._rewind(draft, marks)
+            draft.answers.append(answer)
+        if draft.missing:
+            self.revoke(draft)
+        else:
+            draft.batch.contents = self.contents.unsaved()
+        return draft
+
+    def settle(self, draft: Draft) -> list[Order]:
+        """The store has it: what was in the draft is true now. Returns the orders that may leave."""
+        draft.undo.clear()
+        self.contents.saved([digest for digest, _ in draft.batch.contents])
+        self._absent.difference_update(draft.touched)
+        # Only chains with a record: a deadline whose step failed would be due again at once, for ever; such a chain is
+        # left to the auditor.
+        for chain in {record.chain for record in draft.batch.records}:
+            live = self.live.get(chain)
+            self.timer.set(chain, live.deadline if live and not live.final else None)
+        return [order for record in draft.batch.records for order in record.orders]
+
+    def revoke(self, draft: Draft) -> None:
+        """It never happened."""
+        for undo in reversed(draft.undo):
+            undo()
+        draft.undo.clear()
+        for chain in draft.touched:
+            live = self.live.get(chain)
+            self.timer.set(chain, live.deadline if live and not live.final else None)
+
+    def forget(self, chains: Iterable[ChainId]) -> None:
+        """Drop chains from memory, to be read again from the store: a commit failed and may or may not hold."""
+        for chain in chains:
+            self.live.pop(chain, None)
+            self._absent.discard(chain)
+            self.claims.set_wait(chain, None, [])
+            self.timer.set(chain, None)
+
+    def _rewind(self, draft: Draft, marks: tuple[int, int, int, int]) -> None:
+        undo, records, secrets, closed = marks
+        for entry in reversed(draft.undo[undo:]):
+            entry()
+        del draft.undo[undo:]
+        del draft.batch.records[records:], draft.owners[records:]
+        del draft.batch.secrets[secrets:]
+        del draft.closed[closed:], draft.closers[closed:]
+
+    # --- one admission -----------------------------------------------------------------------------------------
+
+    def _admit(self, admission: Admission, index: int, draft: Draft) -> Answer:
+        live = self.live.get(admission.chain)
+        if admission.origin is not None and live is not None and admission.origin in live.origins:
+            return Answer(admission, reply=live.origins[admission.origin], twin=True)
+        event = self._with_tokens(admission, draft)
+        follow_ups: deque[tuple[ChainId, Event, str, str | None]] = deque()
+        passed_over: dict[str, set[ChainId]] = {}
+        reply = self._take_step(
+            admission.chain,
+            event,
+            admission.source,
+            admission.origin,
+            admission.raw,
+            index,
+            draft,
+            follow_ups,
+            passed_over,
+        )
+        for _ in range(FOLLOW_UPS):
+            if not follow_ups:
+                return Answer(admission, reply=reply)
+            chain, following, source, origin = follow_ups.popleft()
+            known = self.live.get(chain)
+            if origin is not None and known is not None and origin in known.origins:
+                continue
+            if isinstance(following, Granted) and self.claims.holder(following.key) != chain:
+                continue  # an event in between made the chain let go of it; it was handed on then
+            self._take_step(chain, following, source, origin, None, index, draft, follow_ups, passed_over)
+        message = f"more than {FOLLOW_UPS} events follow from one {type(event).__name__} in {admission.chain}"
+        raise RuntimeError(message)
+
+    def _with_tokens(self, admission: Admission, draft: Draft) -> Event:
+        if not admission.personal:
+            return admission.event
+        for _, value in admission.personal.values():
+            _must_be_storable(value)
+        tokens = {
+            name: self.vault.token(kind, value, draft.batch.secrets, draft.undo)
+            for name, (kind, value) in admission.personal.items()
+        }
+        return msgspec.structs.replace(admission.event, **tokens)
+
+    def _take_step(  # noqa: PLR0913 - the parts of one admission, passed on unpacked because this is the hot path
+        self,
+        chain: ChainId,
+        event: Event,
+        source: str,
+        origin: str | None,
+        raw: bytes | None,
+        index: int,
+        draft: Draft,
+        follow_ups: deque[tuple[ChainId, Event, str, str | None]],
+        passed_over: dict[str, set[ChainId]],
+    ) -> str | None:
+        before = self.live.get(chain)
+        if before is None and chain not in self._absent:
+            raise _Missing(chain)
+        for text in (chain, source, origin):
+            if text is not None:
+                _must_be_storable(text)
+        kind = chain.partition(":")[0]
+        machine = before.machine if before else self._newest[kind]
+        at = draft.now if before is None else Instant(max(before.at, draft.now))
+        look = self._looks.get(kind)
+        seen = look(chain, event, self, at) if look else None
+        step: Step[Any] = machine.step(before.state, event, seen, at) if before else machine.start(event, seen, at)
+        standing = machine.standing(step.state)
+        claims = () if standing.final else machine.claims(step.state)
+        sequence = before.sequence + 1 if before else 1
+        live = Live(
+            chain,
+            machine,
+            step.state,
+            sequence,
+            at,
+            standing.final,
+            None if standing.final else machine.deadline(step.state),
+            before.origins if before else {},
+        )
+        self._replace(live, before, draft)
+        if origin is not None:
+            self._remember_origin(live, origin, step.reply, draft)
+        granted = event.key if isinstance(event, Granted) else None
+        taken, released = self._settle_claims(chain, claims, granted, draft, follow_ups)
+        self.claims.set_wait(chain, None if standing.final else machine.wait(step.state), draft.undo)
+        encode = self.codec.encode
+        outcome = self.codec.outcome(step, claims)
+        orders = tuple(
+            Order((chain, sequence, number), effect, machine.delivery(effect), at)
+            for number, effect in enumerate(step.effects)
+        )
+        record = Record(
+            chain, kind, machine.version, machine.schema, sequence, at, source, origin,
+            encode(event), b"null" if seen is None else encode(seen), outcome, encode(step.state),
+            standing.final, live.deadline, step.reply, orders, taken, released, raw,
+        )  # fmt: skip
+        draft.closers.extend([len(draft.batch.records)] * len(step.closed))
+        draft.closed.extend(step.closed)
+        draft.batch.records.append(record)
+        draft.owners.append(index)
+        for number, message in enumerate(step.messages):
+            follow_ups.append((message.to, message.event, f"chain:{chain}", f"{chain}/{sequence}/m{number}"))
+        if isinstance(event, Granted) and event.key not in self.claims.held_by(chain):
+            passed_over.setdefault(event.key, set()).add(chain)
+        for key in (*released, *step.freed):
+            self._hand_on(key, passed_over, draft, follow_ups)
+        return step.reply
+
+    def _replace(self, live: Live, before: Live | None, draft: Draft) -> None:
+        chain = live.id
+        self.live[chain] = live
+        draft.touched.add(chain)
+
+        def put_back() -> None:
+            if before is None:
+                self.live.pop(chain, None)
+            else:
+                self.live[chain] = before
+
+        draft.undo.append(put_back)
+
+    def _remember_origin(self, live: Live, origin: str, reply: str | None, draft: Draft) -> None:
+        live.origins[origin] = reply
+
+        def take_back() -> None:
+            live.origins.pop(origin, None)
+
+        draft.undo.append(take_back)
+
+    def _settle_claims(
+        self,
+        chain: ChainId,
+        wanted: tuple[Claim, ...],
+        granted: str | None,
+        draft: Draft,
+        follow_ups: deque[tuple[ChainId, Event, str, str | None]],
+    ) -> tuple[tuple[Taken, ...], tuple[str, ...]]:
+        had = self.claims.held_by(chain)
+        if not wanted and not had:
+            return (), ()
+        released = tuple(sorted(had - {claim.key for claim in wanted}))
+        for key in released:
+            self.claims.release(key, draft.undo)
+        taken: list[Taken] = []
+        for claim in wanted:
+            held = self.claims.held(claim.key)
+            seized = ""
+            if held and held.chain != chain:
+                if not claim.seize:
+                    message = f"{chain} claims {claim.key}, which {held.chain} holds"
+                    raise ClaimConflict(message)
+                seized = held.chain
+                follow_ups.append((held.chain, ClaimLost(claim.key, chain), f"chain:{chain}", None))
+            # A granted key is the chain's in memory already; the row is written with the step that keeps it.
+            if held is None or held.chain != chain or held.expires != claim.expires or claim.key == granted:
+                self.claims.take(claim.key, chain, claim.expires, draft.undo)
+                taken.append(Taken(claim.key, claim.expires, seized))
+        return tuple(taken), released
+
+    def _hand_on(
+        self,
+        key: str,
+        passed_over: dict[str, set[ChainId]],
+        draft: Draft,
+        follow_ups: deque[tuple[ChainId, Event, str, str | None]],
+    ) -> None:
+        """A key became free: the first waiter holds it from this moment on, and hears of it."""
+        if self.claims.held(key) is not None:
+            return
+        waiter = self.claims.next_waiter(key, passed_over.get(key, set()))
+        if waiter is None:
+            return
+        self.claims.take(key, waiter, Instant(draft.now + GRANT_EXPIRES), draft.undo)
+        follow_ups.append((waiter, Granted(key), "claims", None))
+
+
+def _must_be_storable(text: str) -> None:
+    """Raises ValueError for text that no column can hold, before it takes a whole batch with it.
+
+    PostgreSQL refuses NUL in text (postgresql.org, "Character Types"); a lone surrogate, as a header with bytes above
+    127 can bring, has no UTF-8 form.
+    """
+    if "\0" in text:
+        message = f"text with NUL cannot be stored: {ascii(text[:40])}"
+        raise ValueError(message)
+    if not text.isascii():
+        text.encode()  # UnicodeEncodeError is a ValueError
+
+
+class ClaimConflict(Exception):
+    """A machine claimed a key without looking whether it is free: the admission is tried again with a fresh look."""

@@ -1,0 +1,104 @@
+"""What Prometheus sees of the engine. Label values come from closed lists (kinds, event and effect names, lanes)."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from router.basis.machine import DeadlineReached
+from router.engine.auditor import Finding
+from router.engine.clock import Clock, SystemClock
+from router.engine.core import Admission, Draft
+from router.engine.journal import Order
+from router.engine.shell import Engine
+
+LATENESS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds; a hop of 8 s that is late by more than 50 ms is audible as a gap."""
+
+
+class EngineMetrics:
+    """Counts what an engine does. One per registry."""
+
+    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+        self._engine = engine
+        self._events = Counter("hopline_events", "Events admitted", ["kind", "event"], registry=registry)
+        self._effects = Counter("hopline_effects", "Effects committed", ["lane", "effect"], registry=registry)
+        self._commits = Counter("hopline_commits", "Transactions committed", registry=registry)
+        self._errors = Counter(
+            "hopline_admission_errors", "Events that a machine or the store refused", ["kind"], registry=registry
+        )
+        self._findings = Counter("hopline_auditor_findings", "Should stay 0", ["finding"], registry=registry)
+        self._lateness = Histogram(
+            "hopline_deadline_lateness_seconds",
+            "Deadline handled after its instant",
+            registry=registry,
+            buckets=LATENESS,
+        )
+        self.maybe_rung_twice = Counter(
+            "hopline_maybe_rung_twice",
+            "Rings sent again after a restart that may have been sent before",
+            registry=registry,
+        )
+        self.clock_offset = Gauge("hopline_clock_offset_seconds", "Wall clock ahead of the engine's", registry=registry)
+        self.clock_offset.set_function(lambda: _offset(engine.clock))
+        registry.register(_Levels(engine))
+        engine.observers.append(self._committed)
+        engine.troubles.append(self._trouble)
+
+    def found(self, finding: Finding) -> None:
+        """The auditor found something."""
+        self._findings.labels(finding.what).inc()
+
+    def _committed(self, draft: Draft, orders: list[Order]) -> None:
+        self._commits.inc()
+        for record in draft.batch.records:
+            # The event's type is in its bytes; decoding it again only to count would cost more than the counting.
+            name = record.event[9 : record.event.index(b'"', 9)].decode()
+            self._events.labels(record.kind, name).inc()
+            if record.source == "timer" and name == DeadlineReached.__name__:
+                self._lateness.observe(_late_by(record.event, record.at))
+        for order in orders:
+            self._effects.labels(order.delivery.lane, type(order.effect).__name__).inc()
+
+    def _trouble(self, admission: Admission, error: Exception) -> None:
+        self._errors.labels(admission.chain.partition(":")[0]).inc()
+
+
+class _Levels(Collector):
+    """Levels are read when Prometheus asks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """One reading."""
+        engine = self._engine
+        live = GaugeMetricFamily("hopline_live_chains", "Chains that are not final", labels=["kind"])
+        counts: dict[str, int] = {}
+        for chain in list(engine.core.live.values()):
+            if not chain.final:
+                counts[chain.machine.kind] = counts.get(chain.machine.kind, 0) + 1
+        for kind, count in sorted(counts.items()):
+            live.add_metric([kind], count)
+        waiting = GaugeMetricFamily("hopline_outbox_orders", "Effects not yet done", labels=["lane"])
+        for lane, count in sorted(engine.outbox.lanes().items()):
+            waiting.add_metric([lane], count)
+        held = GaugeMetricFamily("hopline_claims", "People held by a chain", value=len(engine.core.claims.all()))
+        waits = GaugeMetricFamily(
+            "hopline_waits", "Chains that wait for somebody", value=len(engine.core.claims.waiting())
+        )
+        writable = GaugeMetricFamily(
+            "hopline_journal_writable", "1 while the journal takes events", value=engine.writable
+        )
+        sight = GaugeMetricFamily("hopline_out_of_sight", "1 for a neighbour that cannot be seen", labels=["lane"])
+        for lane in sorted(engine.lanes_out_of_sight()):
+            sight.add_metric([lane], 1)
+        return [live, waiting, held, waits, writable, sight]
+
+
+def _late_by(event: bytes, at: int) -> float:
+    deadline = int(event[event.rindex(b":") + 1 : -1])
+    return max(0, at - deadline) / 1_000_000
+
+
+def _offset(clock: Clock) -> float:
+    return clock.offset() / 1_000_000 if isinstance(clock, SystemClock) else 0.0

@@ -1,0 +1,163 @@
+"""The journal in one SQLite file: the server's store.
+
+Statements run in the loop's thread (they touch the page cache only and take microseconds), the COMMIT, which waits for the
+disk, runs in a thread of its own. This keeps the two threads from passing the interpreter lock back and forth at every
+statement, which costs up to 5 ms each (`sys.getswitchinterval`). Pages read over a second connection (aiosqlite).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+
+from router.basis.instants import Instant
+from router.basis.machine import ChainId, Token
+from router.engine.crashes import passing, point, reach
+from router.engine.journal import Batch, EffectId, StoredChain, StoredOrder, StoredRecord
+from router.engine.store.migrate import migrate_sqlite
+from router.engine.store.port import StoreUnavailable
+from router.engine.store.sqlite_file import FIND, HISTORY, OVERDUE, RECORDS, SqliteFile, stored_chain, stored_record
+
+T = TypeVar("T")
+
+WRITTEN = point("sqlite.written", "the batch is in the transaction, nothing is durable")
+COMMITTED = point("sqlite.commit", "the COMMIT: before it nothing, after it everything is durable")
+OPEN_READER = point("sqlite.reader", "the reading connection is opened or closed")
+READ = point("sqlite.read", "a page or command reads committed data")
+TURN = point("sqlite.turn", "a write waits for the one before it")
+
+
+class SqliteStore:
+    """See `router.engine.store.port.Store`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = SqliteFile(str(path))
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._reader: aiosqlite.Connection | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Take the writer's lock, bring the tables up to date, open both connections."""
+        Path(self._file.path).parent.mkdir(parents=True, exist_ok=True)
+        self._file.lock()
+        migrate_sqlite(self._file.path)
+        self._file.open()
+        self._reader = await passing(OPEN_READER, aiosqlite.connect(f"file:{quote(self._file.path)}?mode=ro", uri=True))
+
+    async def close(self) -> None:
+        """Close both connections and give the lock back."""
+        if self._reader is not None:
+            await passing(OPEN_READER, self._reader.close())
+            self._reader = None
+        self._disk.shutdown(wait=True)
+        self._file.close()
+
+    async def commit(self, batch: Batch) -> None:
+        """Write the batch; returns when it is on the disk."""
+        await passing(TURN, self._one_at_a_time.acquire())
+        try:
+            self._file.write(batch)
+            reach(WRITTEN)
+            await passing(COMMITTED, asyncio.get_running_loop().run_in_executor(self._disk, self._file.commit))
+        finally:
+            self._one_at_a_time.release()
+
+    async def load(self, chains: Iterable[ChainId]) -> list[StoredChain]:
+        """The chains among these that exist."""
+        return self._guarded(lambda: self._file.load(chains))
+
+    async def load_live(self) -> list[StoredChain]:
+        """All chains that are not final."""
+        return self._guarded(self._file.load_live)
+
+    async def claims(self) -> dict[str, tuple[ChainId, Instant]]:
+        """Key -> holder and expiry."""
+        return self._guarded(self._file.claims)
+
+    async def orders(self) -> list[StoredOrder]:
+        """Effects not marked done."""
+        return self._guarded(self._file.orders)
+
+    async def contents(self) -> list[tuple[str, bytes]]:
+        """The table of contents."""
+        return self._guarded(self._file.contents)
+
+    async def tokens(self, values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Token]:
+        """(kind, value) -> token."""
+        return self._guarded(lambda: self._file.tokens(values))
+
+    async def reveal(self, tokens: Iterable[Token]) -> dict[Token, str]:
+        """Token -> value."""
+        found: dict[Token, str] = {}
+        for token in tokens:
+            rows = await self.select("SELECT value FROM vault WHERE token=?", (token,))
+            if rows:
+                found[token] = rows[0][0]
+        return found
+
+    async def history(self, chain: ChainId) -> list[StoredRecord]:
+        """The log of one chain."""
+        return [stored_record(row) for row in await self.select(HISTORY, (chain,))]
+
+    async def records(self, after: int, limit: int) -> list[StoredRecord]:
+        """The log of all chains from a position on."""
+        return [stored_record(row) for row in await self.select(RECORDS, (after, limit))]
+
+    async def find(self, kind: str, *, final: bool | None, newest: int) -> list[StoredChain]:
+        """Chains of a kind, those begun last first."""
+        rows = await self.select(FIND, (kind, final, final, newest))
+        return [stored_chain(row, {}) for row in rows]
+
+    async def overdue(self, before: Instant, limit: int) -> list[tuple[ChainId, Instant | None]]:
+        """Live chains whose deadline lies before an instant, or that have none."""
+        return [(row[0], row[1]) for row in await self.select(OVERDUE, (before, limit))]
+
+    async def put_back(self, order: EffectId) -> bool:
+        """Let an effect that was put aside be performed again."""
+        return await self._apart(lambda: self._file.put_back(order))
+
+    async def upsert(self, table: str, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Write one row of an adapter's own table."""
+        columns = {**key, **values}
+        change = f"UPDATE SET {','.join(f'{name}=excluded.{name}' for name in values)}" if values else "NOTHING"
+        sql = (
+            f"INSERT INTO {table}({','.join(columns)}) VALUES({','.join('?' * len(columns))}) "  # noqa: S608 - our names
+            f"ON CONFLICT({','.join(key)}) DO {change}"
+        )
+        await self._apart(lambda: self._file.connection.execute(sql, tuple(columns.values())))
+
+    async def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read committed data over the reading connection."""
+        if self._reader is None:
+            message = f"{self._file.path} is not open"
+            raise StoreUnavailable(message)
+        try:
+            return [tuple(row) for row in await passing(READ, self._reader.execute_fetchall(sql, parameters))]
+        except sqlite3.Error as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def _apart(self, work: Callable[[], T]) -> T:
+        """A write of its own, between batches."""
+        await passing(TURN, self._one_at_a_time.acquire())
+        try:
+            self._guarded(lambda: self._file.connection.execute("BEGIN IMMEDIATE"))
+            try:
+                result = self._guarded(work)
+            except BaseException:
+                self._file.rollback()
+                raise
+            await passing(COMMITTED, asyncio.get_running_loop().run_in_executor(self._disk, self._file.commit))
+            return result
+        finally:
+            self._one_at_a_time.release()
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(str(error)) from error
