@@ -1,0 +1,146 @@
+"""The states of a call, the events it takes and what a step sees."""
+
+import msgspec
+
+from router.basis.instants import Instant
+from router.basis.machine import ClaimLost, DeadlineReached, EffectAside, EffectDropped, Granted, Nudged, State, Step
+from router.basis.pinned import Pinned
+from router.chains.choice import Sight
+from router.chains.effects import Connect, LookAtCall, Release, RingBack, RingLeg, SendToFallback, ShowCard, StopLeg
+from router.chains.enquiry import End, File, Hop
+from router.chains.events import (
+    CallArrived,
+    CallerHungUp,
+    FallbackServed,
+    FallbackTook,
+    LegAnswered,
+    LegAsked,
+    LegEnded,
+    LegRinging,
+    TakePressed,
+    TalkConfirmed,
+    TalkEnded,
+    TalkStarted,
+    VerdictGiven,
+)
+from router.chains.terms import Plan
+
+
+class Ringing(State, frozen=True):
+    """One head's phone rings, or is about to."""
+
+    file: File
+    hop: Hop
+
+
+class Waiting(State, frozen=True):
+    """No head can be offered the call now."""
+
+    file: File
+    wake: Instant
+    """When to look again: somebody's rest ends, or the window does."""
+    keys: tuple[str, ...]
+
+
+class Connecting(State, frozen=True):
+    """A head picked up; the PBX was told to join him with the caller."""
+
+    file: File
+    hop: Hop
+    check: Instant
+
+
+class Talking(State, frozen=True):
+    """They talk."""
+
+    file: File
+    end: End
+    """Who talks since when; becomes the call's end."""
+    confirmed: Instant
+    check: Instant
+    holds: bool = True
+    """Whether the talker is still claimed by this call (a later fact may have given him to another)."""
+
+
+class HandedOver(State, frozen=True):
+    """The PBX's own plan has the caller; its record will tell the rest."""
+
+    file: File
+    until: Instant
+
+
+class Ended(State, frozen=True):
+    """The call is over. Facts and verdicts may still come."""
+
+    file: File
+    end: End
+    wrap_until: Instant
+    """End of the pause after the talk, in which the head is kept from other calls; 0: none, or over."""
+
+
+class Stranger(State, frozen=True):
+    """Facts of a call whose arrival has not been reported."""
+
+    call: str
+    pbx: str
+    line: str
+    channel: str
+    plan: Pinned[Plan]
+    first: Instant
+    until: Instant
+    talk: End | None = None
+    over: bool = False
+
+
+Filed = Ringing | Waiting | Connecting | Talking | HandedOver | Ended
+"""States that have a file."""
+
+CallState = Ringing | Waiting | Connecting | Talking | HandedOver | Ended | Stranger
+
+CallEvent = (
+    CallArrived
+    | LegAsked
+    | LegRinging
+    | LegAnswered
+    | LegEnded
+    | TalkStarted
+    | TalkConfirmed
+    | TalkEnded
+    | CallerHungUp
+    | FallbackTook
+    | FallbackServed
+    | VerdictGiven
+    | TakePressed
+    | DeadlineReached
+    | Granted
+    | ClaimLost
+    | EffectDropped
+    | EffectAside
+    | Nudged
+)
+
+CallEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall | ShowCard
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What a new chain must know of itself."""
+
+    call: str
+    pbx: str
+    line: str
+    channel: str
+    plan: Pinned[Plan]
+
+
+class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a step of a call sees of the world around it."""
+
+    opening: Opening | None = None
+    """Given while the chain does not know its own call yet."""
+    sights: tuple[Sight, ...] = ()
+    """Heads of the list who cannot be offered the call now."""
+    answerer: str = ""
+    """Person whose extension the event names; empty: none or more than one."""
+
+
+CallStep = Step[CallState]

@@ -1,0 +1,167 @@
+"""What is known of one call, whatever state it is in: the file that is handed from state to state."""
+
+from enum import StrEnum
+
+import msgspec
+
+from router.basis.instants import NEVER, Duration, Instant
+from router.basis.machine import ChainId, Token
+from router.basis.people import PersonId
+from router.basis.pinned import Pinned
+from router.chains.events import Disposition, Party
+from router.chains.terms import Plan, Terms
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """One offer to one head."""
+
+    number: int
+    person: PersonId
+    extension: str
+    leg: str
+    start: Instant
+    end: Instant
+    """Planned end: start + ring, cut by the window."""
+    timed_by_pbx: bool
+    asked: Instant | None = None
+    """When the ring was sent, where that was later than the start (after a restart)."""
+    rang: Instant | None = None
+    """When the phone was reported ringing."""
+    answered: Instant | None = None
+    ended: Instant | None = None
+    how: Disposition | None = None
+
+
+class Fading(msgspec.Struct, frozen=True):
+    """A leg that was told to stop and is not confirmed over: it keeps its head."""
+
+    leg: str
+    person: PersonId
+    until: Instant
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One mark by one person; the last one counts."""
+
+    by: PersonId
+    verdict: str
+    at: Instant
+
+
+class File(msgspec.Struct, frozen=True):
+    """The papers of one call."""
+
+    call: str
+    pbx: str
+    line: str
+    channel: str
+    caller: Token | None
+    arrived: Instant
+    plan: Pinned[Plan]
+    hops: tuple[Hop, ...] = ()
+    """Offers that are over, in order."""
+    fading: tuple[Fading, ...] = ()
+    wants: tuple[PersonId, ...] = ()
+    """Heads who pressed Take and are next."""
+    back: tuple[PersonId, ...] = ()
+    """Heads that were unreachable in this call and whose state has changed since."""
+    late: tuple[PersonId, ...] = ()
+    """Heads who picked up after their offer was over."""
+    verdicts: tuple[Verdict, ...] = ()
+    revision: int = 0
+    """Counts the changes of this call's cards."""
+
+    @property
+    def terms(self) -> Terms:
+        """The terms the call is pinned to."""
+        return self.plan.value.terms
+
+    @property
+    def window_end(self) -> Instant:
+        """When all offers end; it never moves."""
+        return Instant(self.arrived + self.terms.window)
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain of this call."""
+        return f"call:{self.pbx}:{self.call}"
+
+
+class Outcome(StrEnum):
+    """How a call ended; the closed list that conservation counts by."""
+
+    ANSWERED = "answered"
+    CALLER_LEFT = "caller_left"
+    NOBODY = "nobody"
+    """The window ended and the caller was released."""
+    FALLBACK_SERVED = "fallback_served"
+    FALLBACK_MISSED = "fallback_missed"
+    FALLBACK_UNKNOWN = "fallback_unknown"
+    INCOMPLETE = "incomplete"
+    """Facts of a call whose arrival was never reported."""
+
+
+MISSED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.FALLBACK_SERVED}
+"""Outcomes after which a call-back is owed."""
+
+
+class End(msgspec.Struct, frozen=True):
+    """How and when a call ended."""
+
+    outcome: Outcome
+    at: Instant
+    person: PersonId = ""
+    """Who answered; empty: nobody, or not known (then `extension` or `leg` may say more)."""
+    extension: str = ""
+    leg: str = ""
+    talk_from: Instant | None = None
+    by: Party = Party.UNKNOWN
+    others: tuple[PersonId, ...] = ()
+    """People whom other evidence names as the answerer: a contradiction a person must look at."""
+
+
+def with_hop(file: File, hop: Hop, how: Disposition, at: Instant) -> File:
+    """The file with an offer that is over."""
+    return msgspec.structs.replace(file, hops=(*file.hops, msgspec.structs.replace(hop, ended=at, how=how)))
+
+
+def with_fading(file: File, leg: str, person: PersonId, at: Instant) -> File:
+    """The file with a leg that was told to stop."""
+    fading = Fading(leg, person, Instant(at + file.terms.fade))
+    return msgspec.structs.replace(file, fading=(*(entry for entry in file.fading if entry.leg != leg), fading))
+
+
+def without_fading(file: File, leg: str) -> File:
+    """The file after a stopped leg is confirmed over."""
+    if not any(entry.leg == leg for entry in file.fading):
+        return file
+    return msgspec.structs.replace(file, fading=tuple(entry for entry in file.fading if entry.leg != leg))
+
+
+def faded(file: File, at: Instant) -> File:
+    """The file without stopped legs that have been waited for long enough."""
+    if all(entry.until > at for entry in file.fading):
+        return file
+    return msgspec.structs.replace(file, fading=tuple(entry for entry in file.fading if entry.until > at))
+
+
+def next_fade(file: File) -> Instant:
+    """When the soonest unconfirmed leg is given up; NEVER if there is none."""
+    return min((entry.until for entry in file.fading), default=NEVER)
+
+
+def is_fading(file: File, leg: str) -> bool:
+    """Whether the leg was told to stop and is not confirmed over."""
+    return any(entry.leg == leg for entry in file.fading)
+
+
+def owner(file: File, leg: str, current: Hop | None = None) -> Hop | None:
+    """The offer a leg belongs to."""
+    if current is not None and current.leg == leg:
+        return current
+    return next((hop for hop in reversed(file.hops) if hop.leg == leg), None)
+
+
+def spent(file: File, at: Instant) -> Duration:
+    """How long the client has been on the line."""
+    return Duration(at - file.arrived)

@@ -1,0 +1,204 @@
+"""What can happen to a call, in the words of the trade. Adapters translate their vendor's words into these.
+
+A fact may come late, twice, in another order or never; none is refused. `call` is the PBX's own id of the whole call
+and lies in the chain's id, so the events do not repeat it. `leg` is *our* id of one ring (`RingLeg.leg`); empty or
+unknown where the PBX rang on its own. Personal data arrives as tokens.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from router.basis.instants import Instant
+from router.basis.machine import Event, Token
+from router.basis.people import Directory
+from router.basis.pinned import Pinned
+
+
+class Disposition(StrEnum):
+    """How a leg ended: technical, not anybody's judgement."""
+
+    NO_ANSWER = "no_answer"
+    """Rang its time, or the phone stopped without a word."""
+    BUSY = "busy"
+    DECLINED = "declined"
+    UNREACHABLE = "unreachable"
+    """Off line, not registered, no such endpoint."""
+    CANCELLED = "cancelled"
+    """Ended by our own stop."""
+    ELSEWHERE = "elsewhere"
+    """Ended because somebody else took the call."""
+    COMPLETED = "completed"
+    """Ended after it had been answered."""
+    FAILED = "failed"
+    """Any other technical end."""
+
+
+class Party(StrEnum):
+    """Who ended it."""
+
+    CALLER = "caller"
+    HEAD = "head"
+    PBX = "pbx"
+    UNKNOWN = "unknown"
+
+
+# --- what the PBX reports ---------------------------------------------------------------------------------------
+
+
+class CallArrived(Event, frozen=True):
+    """A client is on the line and hears ringing."""
+
+    line: str
+    """The dialled number."""
+    caller: Token | None = None
+    """Token of the client's number; None where it is withheld."""
+
+
+class LegAsked(Event, frozen=True):
+    """After a restart: the ring, never sent before, is sent only now."""
+
+    leg: str
+
+
+class LegRinging(Event, frozen=True):
+    """The head's phone rings."""
+
+    leg: str
+
+
+class LegAnswered(Event, frozen=True):
+    """A head picked up. He does not speak with the client yet."""
+
+    leg: str
+    extension: str = ""
+    """The extension that answered as the PBX tells it; empty: as ordered."""
+
+
+class LegEnded(Event, frozen=True):
+    """A leg is over; nothing of it rings or talks any more."""
+
+    leg: str
+    how: Disposition
+    code: int = 0
+    """The PBX's own cause code (Q.850 on Asterisk), for the explanation only; 0: none given."""
+
+
+class TalkStarted(Event, frozen=True):
+    """Client and head are connected with each other. If the PBX says that they talk, they talk."""
+
+    leg: str
+    extension: str = ""
+
+
+class TalkConfirmed(Event, frozen=True):
+    """Asked, the PBX says that they still talk."""
+
+    leg: str
+    extension: str = ""
+
+
+class TalkEnded(Event, frozen=True):
+    """The talk is over, whoever hung up."""
+
+    by: Party = Party.UNKNOWN
+
+
+class CallerHungUp(Event, frozen=True):
+    """The client is gone: hung up, or no longer known to the PBX."""
+
+
+class FallbackTook(Event, frozen=True):
+    """The PBX confirms that it runs its own fallback plan for this call."""
+
+
+class FallbackServed(Event, frozen=True):
+    """Read from the PBX's own records: what its fallback plan did with a call."""
+
+    line: str
+    caller: Token | None
+    arrived: Instant
+    answered_by: str = ""
+    """Extension or device that answered; empty: nobody did."""
+    talk_s: int = 0
+    why: str = ""
+    """Why the fallback ran: `no_server`, `absolute_timeout`, `sent`, or the PBX's own word."""
+
+
+# --- what people do ---------------------------------------------------------------------------------------------
+
+
+class VerdictGiven(Event, frozen=True):
+    """A person marked the call."""
+
+    by: str
+    """Person id."""
+    verdict: Literal["real", "spam"]
+
+
+class TakePressed(Event, frozen=True):
+    """A head who missed his ring wants the caller who still waits."""
+
+    by: str
+
+
+class PressedClose(Event, frozen=True):
+    """A person closes a call-back entry with a reason."""
+
+    by: str
+    reason: str
+
+
+# --- what one chain tells another -------------------------------------------------------------------------------
+
+
+class CallMissed(Event, frozen=True):
+    """Nobody took a call: a call-back is owed."""
+
+    call: str
+    """The call's chain id."""
+    line: str
+    channel: str
+    caller: Token | None
+    arrived: Instant
+    why: str
+    """Code: `nobody_answered`, `caller_hung_up`, `fallback_unanswered`, `fallback_unknown`, `incomplete`."""
+
+
+class CallProvedAnswered(Event, frozen=True):
+    """A call that was thought missed turns out to have been answered: a fact came late."""
+
+    call: str
+    person: str
+    """Who answered; empty: not known."""
+
+
+# --- who is there -----------------------------------------------------------------------------------------------
+
+
+class DirectoryApplied(Event, frozen=True):
+    """People, lines and chains changed, as a whole document."""
+
+    directory: Pinned[Directory]
+    by: str
+
+
+class WentAway(Event, frozen=True):
+    """A person is not there (his own word or the admin's)."""
+
+    person: str
+    by: str
+    until: Instant | None = None
+
+
+class CameBack(Event, frozen=True):
+    """A person is there again."""
+
+    person: str
+    by: str
+
+
+class DeviceSeen(Event, frozen=True):
+    """The PBX reports whether an extension's phone can be reached."""
+
+    extension: str
+    reachable: bool
