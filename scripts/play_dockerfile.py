@@ -85,9 +85,17 @@ def _carry_out(step: Instruction, image: Image, done: dict[str, Image], context:
     match step.word:
         case "RUN":
             with _devices(image):
-                subprocess.run(
-                    image.command(step.command()), env=image.env | way_out(), stdin=subprocess.DEVNULL, check=True
+                ran = subprocess.run(
+                    image.command(step.command()),
+                    env=image.env | way_out(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    check=False,
                 )
+            if ran.returncode:
+                raise NotPlayable(f"line {step.line}: RUN ended with {ran.returncode}:\n{ran.stdout}")
         case "COPY":
             _copy(step, image, done[step.flags["from"]].folder if "from" in step.flags else context)
         case "ENV":

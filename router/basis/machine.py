@@ -19,7 +19,6 @@ Events, effects and states are msgspec structs, tagged by class name; their JSON
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -102,8 +101,7 @@ class Urgency(StrEnum):
     """Retried with backoff for hours under the same idempotency key, then put aside for a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """How one effect travels: which lane, in which order, for how long."""
 
     lane: str
@@ -120,8 +118,7 @@ class Delivery:
     """A newer effect with the same key replaces this one while it is unsent: the effect is a desired state."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The chain wants to be the only one that holds `key` until `expires`, a safety net behind its own deadlines."""
 
     key: str
@@ -130,8 +127,7 @@ class Claim:
     """True when a fact demands it: the present holder loses it and is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """The chain wants the first of `keys` that becomes free. Served by rank, then since (both ascending)."""
 
     keys: tuple[str, ...]
@@ -139,8 +135,7 @@ class Wait:
     since: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """An event for another chain, admitted in the same transaction; it opens the chain if there is none."""
 
     to: ChainId
@@ -152,8 +147,7 @@ E = TypeVar("E", bound=Event)
 N = TypeVar("N")
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Generic[S]):
+class Step(msgspec.Struct, Generic[S], frozen=True):
     """The outcome of one event."""
 
     state: S
@@ -167,8 +161,7 @@ class Step(Generic[S]):
     """The word for whoever delivered the event; stored with it, and a twin of the event gets the same word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Whether a chain is over, and if it is not and has no deadline, what it lawfully waits for."""
 
     final: bool

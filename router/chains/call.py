@@ -2,28 +2,30 @@
 
 The timeline of one call under the default terms, five heads, nobody hurried:
 
-     0.0 s  The PBX reports the call (CallArrived). Terms and list order are pinned. The caller hears ringing (RingBack);
-            the first head's phone rings (RingLeg h1, until 8.0 s).
+     0.0 s  The PBX reports the call (CallArrived). Terms and list order are pinned. The caller hears ringing
+            (RingBack); the first head's phone rings (RingLeg h1, until 8.0 s).
      8.0 s  No answer. The PBX ended the ring by its own timer (LegEnded), or ours did (DeadlineReached -> StopLeg h1).
             The second head's phone rings, after the end of the first is confirmed (RingLeg h2, until 16.0 s).
     10.2 s  The second declines (LegEnded declined): the third rings at once, until 18.2 s.
     13.4 s  The third picks up (LegAnswered): Connect. Nobody else rings.
     13.5 s  The PBX says that they talk (TalkStarted): the verdict card goes to the third head.
-   190.0 s  Somebody hangs up (TalkEnded): Release cleans up; the head is free for other calls.
+   190.0 s  Somebody hangs up (TalkEnded): Release and StopLeg clean up; when the leg is gone (LegEnded), the
+            head is free for other calls.
    201.7 s  The head presses Real (VerdictGiven): an event of the same chain, however much later.
 
 Had nobody picked up, the window would have ended at 40.0 s sharp: the ring under way is stopped, the caller is given to
 the PBX's fallback or released, and a call-back entry is opened by a message in the same transaction.
 
 States: `Ringing` (one phone rings), `Waiting` (no head is free), `Connecting` (picked up, not yet in talk), `Talking`,
-`HandedOver` (the PBX's fallback has it), `Ended`, and `Stranger` (facts came before the arrival was reported).
+`HandedOver` (the PBX's fallback has it), `Ended`, and `Stranger` (facts came before the arrival was reported; one that
+says where the call is, a talk or the fallback, leads on to that state at once, and the papers follow with the arrival).
 """
 
 from typing import ClassVar, assert_never
 
 import msgspec
 
-from router.basis.instants import NEVER, Instant
+from router.basis.instants import NEVER, SECOND, Duration, Instant
 from router.basis.machine import (
     Claim,
     ClaimLost,
@@ -40,6 +42,7 @@ from router.basis.machine import (
     Wait,
 )
 from router.chains import call_moves as move
+from router.chains import call_talk as talk
 from router.chains.call_states import (
     CallEffect,
     CallEvent,
@@ -58,7 +61,19 @@ from router.chains.call_states import (
 from router.chains.choice import person_key
 from router.chains.delivery import Keys, delivery_of
 from router.chains.effects import LookAtCall, StopLeg
-from router.chains.enquiry import MISSED, End, Outcome, faded, is_fading, next_fade, with_hop, without_fading
+from router.chains.enquiry import (
+    MISSED,
+    End,
+    File,
+    Outcome,
+    faded,
+    is_fading,
+    next_fade,
+    owner,
+    unheld,
+    with_hop,
+    without_fading,
+)
 from router.chains.events import (
     CallArrived,
     CallerHungUp,
@@ -76,6 +91,9 @@ from router.chains.events import (
     TalkStarted,
     VerdictGiven,
 )
+
+CLAIM_MARGIN = Duration(10 * SECOND)
+"""A claim expires this much after the instant at which the call itself would let go: a net behind its deadlines."""
 
 # --- the machine ------------------------------------------------------------------------------------------------
 
@@ -99,9 +117,7 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
         if isinstance(event, FallbackServed):
             return move.served(move.file_of_record(opening, event), event, at)
         until = Instant(at + opening.plan.value.terms.strangers_within)
-        stranger = Stranger(
-            opening.call, opening.pbx, opening.line, opening.channel, opening.plan, at, until
-        )  # fmt: skip
+        stranger = Stranger(opening.call, opening.pbx, opening.line, opening.channel, opening.plan, at, until)
         return _while_stranger(stranger, event, seen, at)
 
     def step(self, state: CallState, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
@@ -131,8 +147,11 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 return min(move.hop_deadline(file, hop), file.window_end, next_fade(file))
             case Waiting(file, wake):
                 return min(wake, file.window_end, next_fade(file))
-            case Connecting(file, _, check) | Talking(file, _, _, check):
+            case Connecting(file, _, check):
                 return min(check, next_fade(file))
+            case Talking(file, _, confirmed, check, holds):
+                keeps_until = Instant(confirmed + file.terms.unconfirmed_talk) if holds else NEVER
+                return min(check, next_fade(file), keeps_until)
             case HandedOver(file, until):
                 return min(until, next_fade(file))
             case Ended(file, _, wrap_until):
@@ -155,11 +174,12 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
             return ()
         held: dict[str, tuple[Instant, bool]] = {}
         for entry in state.file.fading:
-            held[entry.person] = (entry.until, False)
+            if entry.holds:
+                held[entry.person] = (entry.until, False)
         match state:
             case Ringing(file, hop):
                 held[hop.person] = (Instant(hop.end + file.terms.fade), False)
-            case Connecting(file, hop):
+            case Connecting(file, hop, _, holds) if holds:
                 held[hop.person] = (Instant((hop.answered or hop.start) + file.terms.unconfirmed_talk), True)
             case Talking(file, end, confirmed) if end.person and state.holds:
                 held[end.person] = (Instant(confirmed + file.terms.unconfirmed_talk), True)
@@ -167,7 +187,11 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 held[end.person] = (wrap_until, False)
             case _:
                 pass
-        return tuple(Claim(person_key(person), expires, seize) for person, (expires, seize) in held.items() if person)
+        return tuple(
+            Claim(person_key(person), Instant(until + CLAIM_MARGIN), seize)
+            for person, (until, seize) in held.items()
+            if person
+        )
 
     def wait(self, state: CallState) -> Wait | None:
         """A call that rings nobody waits for any of its heads; the client who has waited longest is first."""
@@ -192,7 +216,7 @@ def _while_ringing(state: Ringing, event: CallEvent, seen: CallSeen, at: Instant
     file, hop = state.file, state.hop
     match event:
         case LegAnswered(leg) if leg == hop.leg:
-            return move.picked_up(file, hop, at)
+            return talk.picked_up(file, hop, event, seen, at)
         case LegEnded(leg, how) if leg == hop.leg:
             return move.offer_next(with_hop(file, hop, how, at), seen, at, at, closed=(move.leg_key(file, leg),))
         case LegRinging(leg) if leg == hop.leg:
@@ -200,17 +224,18 @@ def _while_ringing(state: Ringing, event: CallEvent, seen: CallSeen, at: Instant
         case LegAsked(leg) if leg == hop.leg:
             return Step(Ringing(file, msgspec.structs.replace(hop, asked=at)))
         case EffectDropped(key, _) if key == move.leg_key(file, hop.leg):
-            return move.offer_next(with_hop(file, hop, Disposition.FAILED, at), seen, at, at)
+            # Told to stop all the same: an order that timed out may have reached the PBX.
+            return move.pass_on(file, hop, Disposition.FAILED, seen, at, at)
         case ClaimLost(key) if key == person_key(hop.person):
-            return move.pass_on(file, hop, Disposition.ELSEWHERE, seen, at, at)
+            return move.lost_to_another(file, hop, seen, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
             return move.ring_time(msgspec.structs.replace(state, file=faded(file, at)), seen, at)
         case CallerHungUp():
             return move.left(*move.stopped(file, hop, Disposition.CANCELLED, "caller_gone", at), at)
-        case LegAnswered(leg):
-            return move.late_answer(state, leg, seen, at)
+        case LegAnswered():
+            return talk.late_answer(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
-            return move.talk_from_ringing(file, hop, event, seen, at)
+            return talk.talk_while_offered(state, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
 
@@ -227,10 +252,10 @@ def _while_waiting(state: Waiting, event: CallEvent, seen: CallSeen, at: Instant
             return move.offer_next(file, seen, at, at)
         case CallerHungUp():
             return move.left(file, (), at)
-        case LegAnswered(leg):
-            return move.late_answer(state, leg, seen, at)
+        case LegAnswered():
+            return talk.late_answer(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
-            return move.talk(file, event, seen, at, ())
+            return talk.talk(file, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
 
@@ -239,23 +264,30 @@ def _while_connecting(state: Connecting, event: CallEvent, seen: CallSeen, at: I
     file, hop = state.file, state.hop
     match event:
         case TalkStarted() | TalkConfirmed():
-            return move.talk(move.hop_answered(file, hop, at), event, seen, at, ())
+            return talk.talk_while_offered(state, event, seen, at)
         case LegEnded(leg, how) if leg == hop.leg:
             # He hung up before he was joined with the caller: the chain goes on as if he had not picked up.
-            closed = (move.leg_key(file, leg), Keys.call(file.pbx, file.call, "connect"))
+            closed = (move.leg_key(file, leg), move.connect_key(file))
             return move.offer_next(with_hop(file, hop, how, at), seen, at, at, closed=closed)
         case CallerHungUp():
-            return move.left(*move.stopped(file, hop, Disposition.CANCELLED, "caller_gone", at), at)
+            how = Disposition.CANCELLED
+            return move.left(*move.stopped(file, hop, how, "caller_gone", at, holds=state.holds), at)
+        case EffectAside(key) if key == move.connect_key(file):
+            return move.not_connected(state, seen, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
-            file = faded(file, at)
+            state = msgspec.structs.replace(state, file=faded(file, at))
             if at < state.check:
-                return Step(Connecting(file, hop, state.check))
+                return Step(state)
+            if at >= (hop.answered or hop.start) + file.terms.unconfirmed_talk:
+                return move.not_connected(state, seen, at)
             check = Instant(at + file.terms.connect_within)
-            return Step(Connecting(file, hop, check), (LookAtCall(file.pbx, file.call, hop.leg, check),))
-        case ClaimLost():
-            return Step(state)  # he picked up this call's leg: whatever else is true shows in the next facts
+            look = LookAtCall(file.pbx, file.call, hop.leg, check)
+            return Step(msgspec.structs.replace(state, check=check), (look,))
+        case ClaimLost(key) if key == person_key(hop.person):
+            # He picked up this call's leg: whatever else is true shows in the next facts.
+            return Step(msgspec.structs.replace(state, file=unheld(file, hop.person), holds=False))
         case LegAnswered(leg) if leg != hop.leg:
-            return move.late_answer(state, leg, seen, at)
+            return talk.late_answer(state, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
 
@@ -264,28 +296,24 @@ def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant
     file, end = state.file, state.end
     match event:
         case TalkEnded(by):
-            return move.talk_over(state, by, at)
+            return talk.talk_over(state, by, at)
         case CallerHungUp():
-            return move.talk_over(state, Party.CALLER, at, closed=Keys.whole_call(file.pbx, file.call))
-        case LegEnded(leg) if leg == end.leg:
-            return move.talk_over(state, Party.HEAD, at, closed=(move.leg_key(file, leg),))
-        case TalkConfirmed(leg) if leg == end.leg:
-            return Step(msgspec.structs.replace(state, confirmed=at, check=Instant(at + file.terms.talk_check)))
+            return talk.caller_gone(state, at)
+        case LegEnded(leg) if leg and leg == end.leg:
+            return talk.head_gone(state, at)
         case TalkStarted() | TalkConfirmed():
-            return move.another_talker(state, event, seen, at)
+            return talk.more_evidence(state, event, seen, at)
+        case LegAnswered(leg) if owner(file, leg) and not (end.leg or end.extension):
+            return talk.more_evidence(state, event, seen, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
-            state = msgspec.structs.replace(state, file=faded(file, at))
-            if at < state.check:
-                return Step(state)
-            check = Instant(at + file.terms.talk_check)
-            look = LookAtCall(file.pbx, file.call, end.leg, check)
-            return Step(msgspec.structs.replace(state, check=check), (look,))
+            look = LookAtCall(file.pbx, file.call, end.leg, Instant(at + file.terms.talk_check))
+            return talk.looked_after(msgspec.structs.replace(state, file=faded(file, at)), at, look)
         case ClaimLost(key) if key == person_key(end.person):
-            return Step(msgspec.structs.replace(state, holds=False))
+            return Step(msgspec.structs.replace(state, file=unheld(file, end.person), holds=False))
         case VerdictGiven():
-            return move.marked(state, event, at)
+            return talk.marked(state, event, at)
         case LegAnswered(leg) if leg != end.leg:
-            return move.late_answer(state, leg, seen, at)
+            return talk.late_answer(state, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
 
@@ -296,17 +324,22 @@ def _while_handed_over(state: HandedOver, event: CallEvent, seen: CallSeen, at: 
         case FallbackServed():
             return move.served(file, event, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
-            file = faded(file, at)
-            if at < state.until:
-                return Step(HandedOver(file, state.until))
-            return move.end(file, End(Outcome.FALLBACK_UNKNOWN, at), at)
-        case FallbackTook() | CallerHungUp():
+            state = msgspec.structs.replace(state, file=faded(file, at))
+            return Step(state) if at < state.until else move.end(state.file, End(Outcome.FALLBACK_UNKNOWN, at), at)
+        case FallbackTook():
+            closed = Keys.whole_call(file.pbx, file.call)
+            return Step(msgspec.structs.replace(state, took=True), closed=closed)
+        case CallerHungUp() if not state.took:
+            return move.left(file, (), at)
+        case CallerHungUp():
             # How the fallback ended is told by its record, not by the caller's hanging up.
             return Step(state, closed=Keys.whole_call(file.pbx, file.call))
+        case EffectAside(key) if key == Keys.call(file.pbx, file.call, "fallback") and not state.took:
+            return move.released(file, at)  # this PBX has no such plan: a busy tone is better than silence
         case TalkStarted() | TalkConfirmed():
-            return move.talk(file, event, seen, at, ())
-        case LegAnswered(leg):
-            return move.late_answer(state, leg, seen, at)
+            return talk.talk(file, event, seen, at)
+        case LegAnswered():
+            return talk.late_answer(state, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
 
@@ -315,7 +348,7 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
     file, end = state.file, state.end
     match event:
         case VerdictGiven():
-            return move.marked(state, event, at)
+            return talk.marked(state, event, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
             wrap_until = state.wrap_until if at < state.wrap_until else Instant(0)
             return Step(msgspec.structs.replace(state, file=faded(file, at), wrap_until=wrap_until))
@@ -323,16 +356,16 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
             return Step(state, closed=Keys.whole_call(file.pbx, file.call))
         case FallbackServed() if end.outcome in MISSED:
             return move.served(file, event, at)
-        case TalkStarted() | TalkConfirmed() | TalkEnded() if end.outcome in MISSED:
-            return move.proved_answered(state, event, seen, at)
-        case TalkStarted() if event.leg and event.leg != end.leg:
-            return move.another_answerer(state, event, seen, at)
+        case TalkStarted() | TalkConfirmed() | TalkEnded() if end.outcome is not Outcome.ANSWERED:
+            return talk.talk_after_the_end(state, event, seen, at)
+        case TalkStarted() | TalkConfirmed():
+            return talk.more_evidence(state, event, seen, at)
+        case TalkEnded(by) if end.by is Party.UNKNOWN:
+            return Step(msgspec.structs.replace(state, end=msgspec.structs.replace(end, by=by)))
         case LegAnswered(leg) if is_fading(file, leg):
             return Step(state, (StopLeg(file.pbx, file.call, leg, "elsewhere"),))
-        case TakePressed():
-            return Step(state, reply="too_late")
-        case ClaimLost():
-            return Step(msgspec.structs.replace(state, wrap_until=Instant(0)))
+        case ClaimLost(key) if key == person_key(end.person):
+            return Step(msgspec.structs.replace(state, file=unheld(file, end.person), wrap_until=Instant(0)))
         case _:
             return _in_any_live_state(state, event, seen, at)
 
@@ -341,24 +374,23 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
     match event:
         case CallArrived():
             return move.stranger_arrived(state, event, seen, at)
-        case TalkStarted(leg, extension):
-            talk = End(Outcome.ANSWERED, at, seen.answerer, extension, leg, at)
-            return Step(msgspec.structs.replace(state, talk=state.talk or talk))
-        case TalkEnded(by):
-            talk = state.talk or End(Outcome.ANSWERED, at)
-            return Step(msgspec.structs.replace(state, talk=msgspec.structs.replace(talk, by=by), over=True))
+        case TalkStarted() | TalkConfirmed() | TalkEnded():
+            return talk.stranger_talked(move.file_of_stranger(state), event, seen, at, over=state.over)
         case CallerHungUp():
-            return Step(
-                msgspec.structs.replace(state, over=True), closed=Keys.whole_call(state.pbx, state.call)
-            )  # fmt: skip
+            return Step(msgspec.structs.replace(state, over=True), closed=Keys.whole_call(state.pbx, state.call))
+        case FallbackTook():
+            file = move.file_of_stranger(state)
+            return Step(HandedOver(file, Instant(at + file.terms.handover_within), took=True))
         case FallbackServed():
-            return move.served(move.file_of_stranger(state), event, at)
+            papers = move.file_of_stranger(state) if seen.opening is None else move.file_of_record(seen.opening, event)
+            return move.served(papers, event, at)
         case DeadlineReached(deadline) if deadline == state.until:
-            return move.end(move.file_of_stranger(state), state.talk or End(Outcome.INCOMPLETE, at), at)
+            by = Party.CALLER if state.over else Party.UNKNOWN
+            return move.end(move.file_of_stranger(state), End(Outcome.INCOMPLETE, at, by=by), at)
         case VerdictGiven() | TakePressed():
             return Step(state, reply="too_early")
         case (
-            LegRinging() | LegAsked() | LegAnswered() | LegEnded() | TalkConfirmed() | FallbackTook() | DeadlineReached()
+            LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
             | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)  # about legs that this call, for all that is known, never ordered
@@ -372,38 +404,34 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
     match event:
         case LegEnded(leg):
             # A leg that faded is over: its head is free from here on.
-            return Step(
-                msgspec.structs.replace(state, file=without_fading(file, leg)), closed=(move.leg_key(file, leg),)
-            )
+            return Step(_refiled(state, without_fading(file, leg)), closed=(move.leg_key(file, leg),))
         case ClaimLost(key):
-            fading = tuple(entry for entry in file.fading if person_key(entry.person) != key)
-            return Step(msgspec.structs.replace(state, file=msgspec.structs.replace(file, fading=fading)))
+            return Step(_refiled(state, unheld(file, key.removeprefix(person_key("")))))
+        case EffectDropped(key):
+            return Step(_refiled(state, move.never_asked(file, key)))
         case TakePressed(by):
-            if by not in {seat.person for seat in file.plan.value.seats}:
-                return Step(state, reply="not_on_the_list")
-            if by in file.wants:
-                return Step(state, reply="already")
-            wants = msgspec.structs.replace(file, wants=(*file.wants, by))
-            waiting = isinstance(state, Waiting)
-            return (
-                move.offer_next(wants, seen, at, at, reply="next")
-                if waiting
-                else Step(msgspec.structs.replace(state, file=wants), reply="next")
-            )
+            return move.take_pressed(state, by, seen, at)
         case VerdictGiven():
             return Step(state, reply="too_early")
+        case TalkEnded(by) if isinstance(state, Ringing | Waiting | Connecting | HandedOver):
+            return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):
             return move.taken_by_fallback(state, at)
-        case FallbackServed() if not isinstance(state, Ended):
+        case FallbackServed() if isinstance(state, Ringing | Waiting | Connecting):
             return move.served_meanwhile(state, event, at)
+        case CallArrived():
+            return move.arrived_late(state, event, seen, at)
         case (
-            CallArrived() | LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded()
-            | CallerHungUp() | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectDropped()
-            | EffectAside() | Nudged()
+            LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded() | CallerHungUp()
+            | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)
         case _:
             assert_never(event)
+
+
+def _refiled(state: CallState, file: File) -> CallState:
+    return state if isinstance(state, Stranger) or file is state.file else msgspec.structs.replace(state, file=file)
 
 
 CALL = CallMachine()

@@ -27,7 +27,7 @@ def answer_card(file: File, end: End, over_at: Instant | None) -> tuple[File, Sh
     if over_at is not None:
         params["over_at"] = str(over_at)
     if end.others:
-        params["people"] = ",".join(sorted({end.person, *end.others} - {""}))
+        params["people"] = ",".join(sorted({end.person or end.extension, *end.others} - {""}))
         return _show(file, "verdict", DUTY, Face("two_answerers", params, ("real", "spam")))
     if not end.person:
         return _show(file, "verdict", DUTY, Face("unknown_answerer", params, ("real", "spam")))
@@ -52,4 +52,4 @@ def late_cards_over(file: File, outcome: Outcome) -> tuple[File, tuple[ShowCard,
         face = Face("late_over", _params(file, person=person, outcome=outcome.value))
         file, card = _show(file, f"late-{person}", f"person:{person}", face)
         shown.append(card)
-    return file, tuple(shown)
+    return msgspec.structs.replace(file, late=()), tuple(shown)

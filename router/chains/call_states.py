@@ -48,6 +48,8 @@ class Connecting(State, frozen=True):
     file: File
     hop: Hop
     check: Instant
+    holds: bool = True
+    """Whether the head is still claimed by this call (a later fact may have given him to another)."""
 
 
 class Talking(State, frozen=True):
@@ -67,6 +69,8 @@ class HandedOver(State, frozen=True):
 
     file: File
     until: Instant
+    took: bool = False
+    """Whether the PBX has confirmed that it has him; before that a hang-up is an ordinary one."""
 
 
 class Ended(State, frozen=True):
@@ -88,8 +92,8 @@ class Stranger(State, frozen=True):
     plan: Pinned[Plan]
     first: Instant
     until: Instant
-    talk: End | None = None
     over: bool = False
+    """The caller is gone already."""
 
 
 Filed = Ringing | Waiting | Connecting | Talking | HandedOver | Ended
@@ -136,11 +140,13 @@ class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a step of a call sees of the world around it."""
 
     opening: Opening | None = None
-    """Given while the chain does not know its own call yet."""
+    """Given while the chain has not been told of the call's arrival."""
     sights: tuple[Sight, ...] = ()
     """Heads of the list who cannot be offered the call now."""
     answerer: str = ""
     """Person whose extension the event names; empty: none or more than one."""
+    back: tuple[str, ...] = ()
+    """Heads who were unreachable in this call and whose state has changed since."""
 
 
 CallStep = Step[CallState]

@@ -65,6 +65,8 @@ class Closed(State, frozen=True):
     reason: str
     at: Instant
     revision: int
+    proved: bool = False
+    """The call is known to have been answered."""
 
 
 CallbackState = Open | Closed
@@ -98,7 +100,7 @@ class CallbackMachine(Machine[CallbackState, CallbackEvent, None]):
                 state = Open(Debt(call, line, channel, caller, arrived, why), Instant(at + REMIND_EVERY))
                 return Step(state, (_card(state),))
             case CallProvedAnswered(_, person):
-                return Step(Closed(None, person, "answered", at, 0))
+                return Step(Closed(None, person, "answered", at, 0, proved=True))
             case _:
                 return Step(Closed(None, "", "unknown", at, 0), reply="unknown")
 
@@ -108,6 +110,8 @@ class CallbackMachine(Machine[CallbackState, CallbackEvent, None]):
             case Open():
                 return _while_open(state, event, at)
             case Closed():
+                if isinstance(event, CallMissed) and state.debt is None and not state.proved:
+                    return self.start(event, seen, at)  # somebody pressed a button before there was an entry
                 return Step(state, reply="already" if isinstance(event, PressedClose) else None)
             case _:
                 assert_never(state)
@@ -132,19 +136,29 @@ def _while_open(state: Open, event: CallbackEvent, at: Instant) -> Step[Callback
             closed = Closed(state.debt, by, reason, at, state.revision + 1)
             return Step(closed, (_card(closed),), reply="closed")
         case CallProvedAnswered(_, person):
-            closed = Closed(state.debt, person, "answered", at, state.revision + 1)
+            closed = Closed(state.debt, person, "answered", at, state.revision + 1, proved=True)
             return Step(closed, (_card(closed),))
         case DeadlineReached(deadline) if deadline == state.remind:
             reminded = Open(
                 state.debt, Instant(at + REMIND_EVERY), state.reminders + 1, state.revision + 1
             )  # fmt: skip
             return Step(reminded, (_card(reminded),))
+        case CallMissed(call, line, channel, caller, arrived, why):
+            return _told_again(state, Debt(call, line, channel, caller or state.debt.caller, arrived, why))
         case (
-            CallMissed() | DeadlineReached() | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
+            DeadlineReached() | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)
         case _:
             assert_never(event)
+
+
+def _told_again(state: Open, debt: Debt) -> Step[CallbackState]:
+    """The call tells more than it knew at first: its arrival, with the client's number, was reported late."""
+    if debt == state.debt:
+        return Step(state)
+    told = msgspec.structs.replace(state, debt=debt, revision=state.revision + 1)
+    return Step(told, (_card(told),))
 
 
 def _card(state: CallbackState) -> ShowCard:

@@ -5,10 +5,9 @@
 - Whose offer ended at once (busy, failed, a phone that stopped by itself) rests for 10 s in this call.
 - Who declined is offered only when none of the others can be, and rests too.
 - Who was unreachable is offered again only after his state has changed.
-- A head who pressed Take is first.
+- A head who pressed Take is first, whoever pressed first before others; the list then goes on where it was.
+- Where everybody on the list is away when the call comes, there is nobody to wait for.
 """
-
-from dataclasses import dataclass
 
 import msgspec
 
@@ -41,8 +40,7 @@ def state_key(person: str) -> str:
     return f"state:{person}"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Whom to ring; or until when, and for whom, to wait."""
 
     seat: Seat | None
@@ -53,50 +51,72 @@ class Choice:
     """The list is at its end and does not begin again."""
 
 
+class Obstacle(msgspec.Struct, frozen=True):
+    """Why a head is not offered the call now."""
+
+    code: str
+    """`claimed`, `in_call`, `away`, `unreachable` (as seen), `no_change` (unreachable before, nothing changed since),
+    `rests`, `declined` (others come first)."""
+    by: str = ""
+    """The chain that holds him."""
+    until: Instant | None = None
+    """End of his rest."""
+
+
+def obstacle(file: File, person: str, sights: tuple[Sight, ...], at: Instant) -> Obstacle | None:
+    """Why this head is not offered the call now; None: nothing is in the way."""
+    for sight in sights:
+        if sight.person == person:
+            return Obstacle(sight.why, sight.by)
+    last = _last_hop(file, person)
+    ready = _ready(file, last)
+    if ready is None:
+        return Obstacle("no_change")
+    if ready > at:
+        return Obstacle("rests", until=ready)
+    return Obstacle("declined") if last is not None and last.how is Disposition.DECLINED else None
+
+
 def choose(file: File, sights: tuple[Sight, ...], at: Instant) -> Choice:
     """The next head for this call."""
     seats = file.plan.value.seats
     barred = {sight.person: sight.why for sight in sights}
-    order = _in_order(file, seats)
-    asked = [seat for seat in seats if seat.person in file.wants and seat.person not in barred]
+    asked = [seat for person in file.wants for seat in seats if seat.person == person and person not in barred]
     if asked:
         return Choice(asked[0])
+    if not file.hops and all(barred.get(seat.person) == "away" for seat in seats):
+        return Choice(None, over=True)
     wake, keys, reluctant = NEVER, list[str](), None
-    for seat in order:
-        why = barred.get(seat.person)
-        if why is not None:
-            keys.append(person_key(seat.person) if why in CLAIMED else state_key(seat.person))
-            continue
-        last = _last_hop(file, seat.person)
-        ready = _ready(file, last)
-        if ready is None:
-            keys.append(state_key(seat.person))
-        elif ready > at:
-            wake = min(wake, ready)
-        elif last is not None and last.how is Disposition.DECLINED:
+    for seat in in_order(file):
+        stands = obstacle(file, seat.person, sights, at)
+        if stands is None:
+            return Choice(seat)
+        if stands.until is not None:
+            wake = min(wake, stands.until)
+        elif stands.code == "declined":
             reluctant = reluctant or seat
         else:
-            return Choice(seat)
+            keys.append(person_key(seat.person) if stands.code in CLAIMED else state_key(seat.person))
     if reluctant is not None:
         return Choice(reluctant)
     over = not keys and wake == NEVER
     return Choice(None, wake, tuple(keys), over)
 
 
-def _in_order(file: File, seats: tuple[Seat, ...]) -> tuple[Seat, ...]:
+def in_order(file: File) -> tuple[Seat, ...]:
+    """The list as this call goes through it now: on from the head after the one offered last."""
+    seats = file.plan.value.seats
     position = _position(file, seats)
+    order = seats[position:] + seats[:position]
     if file.terms.on_list_end is OnListEnd.WRAP:
-        return seats[position:] + seats[:position]
+        return order
     offered = {hop.person for hop in file.hops}
-    passed_over = tuple(seat for seat in seats[:position] if seat.person not in offered)
-    return seats[position:] + passed_over
+    return tuple(seat for seat in order if seat.person not in offered)
 
 
 def _position(file: File, seats: tuple[Seat, ...]) -> int:
-    """Index of the seat after the one offered last."""
-    if not file.hops:
-        return 0
-    last = file.hops[-1].person
+    """Index of the seat after the one offered last in his turn."""
+    last = next((hop.person for hop in reversed(file.hops) if hop.in_turn), None)
     return next((index + 1 for index, seat in enumerate(seats) if seat.person == last), 0)
 
 
@@ -110,5 +130,7 @@ def _ready(file: File, last: Hop | None) -> Instant | None:
         return Instant(0)
     if last.how is Disposition.UNREACHABLE:
         return Instant(0) if last.person in file.back else None
-    patient = last.how is Disposition.NO_ANSWER and last.ended >= last.end - file.terms.at_once
+    # Half of a short ring: else one that lasts no longer than `at_once` could never have ended at once.
+    patience = max(last.end - file.terms.at_once, (last.start + last.end) // 2)
+    patient = last.how is Disposition.NO_ANSWER and last.ended >= patience
     return Instant(0) if patient else Instant(last.ended + file.terms.rest)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from router.basis.instants import NEVER, Duration, Instant
+from router.basis.instants import NEVER, Instant
 from router.basis.machine import ChainId, Token
 from router.basis.people import PersonId
 from router.basis.pinned import Pinned
@@ -23,6 +23,10 @@ class Hop(msgspec.Struct, frozen=True):
     end: Instant
     """Planned end: start + ring, cut by the window."""
     timed_by_pbx: bool
+    ordered: Instant
+    """When the ring was ordered: later than `start` where the timer before it was handled late."""
+    in_turn: bool = True
+    """False: he pressed Take; the list goes on from whoever was offered in turn."""
     asked: Instant | None = None
     """When the ring was sent, where that was later than the start (after a restart)."""
     rang: Instant | None = None
@@ -30,6 +34,10 @@ class Hop(msgspec.Struct, frozen=True):
     answered: Instant | None = None
     ended: Instant | None = None
     how: Disposition | None = None
+    picked_at: str = ""
+    """Extension that the PBX names as the one that picked up, where it is another than was rung."""
+    picked_by: PersonId = ""
+    """Whose extension that is; empty: nobody's, or as ordered."""
 
 
 class Fading(msgspec.Struct, frozen=True):
@@ -38,6 +46,8 @@ class Fading(msgspec.Struct, frozen=True):
     leg: str
     person: PersonId
     until: Instant
+    holds: bool = True
+    """False: a fact gave the head to another call meanwhile."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -70,6 +80,8 @@ class File(msgspec.Struct, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     revision: int = 0
     """Counts the changes of this call's cards."""
+    owed: bool = False
+    """A call-back was opened for this call and nothing has proved it needless since."""
 
     @property
     def terms(self) -> Terms:
@@ -116,8 +128,8 @@ class End(msgspec.Struct, frozen=True):
     leg: str = ""
     talk_from: Instant | None = None
     by: Party = Party.UNKNOWN
-    others: tuple[PersonId, ...] = ()
-    """People whom other evidence names as the answerer: a contradiction a person must look at."""
+    others: tuple[str, ...] = ()
+    """People, or extensions that are nobody's, whom other evidence names: a contradiction a person must look at."""
 
 
 def with_hop(file: File, hop: Hop, how: Disposition, at: Instant) -> File:
@@ -125,10 +137,20 @@ def with_hop(file: File, hop: Hop, how: Disposition, at: Instant) -> File:
     return msgspec.structs.replace(file, hops=(*file.hops, msgspec.structs.replace(hop, ended=at, how=how)))
 
 
-def with_fading(file: File, leg: str, person: PersonId, at: Instant) -> File:
-    """The file with a leg that was told to stop."""
-    fading = Fading(leg, person, Instant(at + file.terms.fade))
+def with_fading(file: File, leg: str, person: PersonId, at: Instant, *, holds: bool = True) -> File:
+    """The file with a leg that was told to stop; `holds`: whether it keeps its head until it is confirmed over."""
+    fading = Fading(leg, person, Instant(at + file.terms.fade), holds)
     return msgspec.structs.replace(file, fading=(*(entry for entry in file.fading if entry.leg != leg), fading))
+
+
+def unheld(file: File, person: PersonId) -> File:
+    """The file after a head was lost to another call: his legs still fade, but keep him no longer."""
+    if not any(entry.person == person and entry.holds for entry in file.fading):
+        return file
+    fading = tuple(
+        msgspec.structs.replace(entry, holds=False) if entry.person == person else entry for entry in file.fading
+    )
+    return msgspec.structs.replace(file, fading=fading)
 
 
 def without_fading(file: File, leg: str) -> File:
@@ -160,8 +182,3 @@ def owner(file: File, leg: str, current: Hop | None = None) -> Hop | None:
     if current is not None and current.leg == leg:
         return current
     return next((hop for hop in reversed(file.hops) if hop.leg == leg), None)
-
-
-def spent(file: File, at: Instant) -> Duration:
-    """How long the client has been on the line."""
-    return Duration(at - file.arrived)

@@ -161,7 +161,7 @@ class CallMissed(Event, frozen=True):
     caller: Token | None
     arrived: Instant
     why: str
-    """Code: `nobody_answered`, `caller_hung_up`, `fallback_unanswered`, `fallback_unknown`, `incomplete`."""
+    """Code: a value of `enquiry.Outcome` that is among those missed."""
 
 
 class CallProvedAnswered(Event, frozen=True):

@@ -45,6 +45,8 @@ class Roster(State, frozen=True):
     away: tuple[Away, ...] = ()
     unreachable: tuple[str, ...] = ()
     """Extensions whose phones cannot be reached."""
+    changed: dict[str, Instant] = msgspec.field(default_factory=dict)
+    """Person -> when he last came back, or his phone did: a call that found him unreachable may try him again."""
 
     def why_not(self, person: str, extension: str) -> str | None:
         """Why this head cannot be rung at this phone, apart from calls; None: he can."""
@@ -79,11 +81,11 @@ class RosterMachine(Machine[Roster, RosterEvent, None]):
                 away = (*(entry for entry in state.away if entry.person != person), Away(person, until))
                 return Step(msgspec.structs.replace(state, away=away), reply="away")
             case CameBack(person):
-                return _there(state, lambda entry: entry.person == person)
+                return _there(state, lambda entry: entry.person == person, at)
             case DeadlineReached():
-                return _there(state, lambda entry: entry.until is not None and entry.until <= at)
+                return _there(state, lambda entry: entry.until is not None and entry.until <= at, at)
             case DeviceSeen(extension, reachable):
-                return _device(state, extension, reachable=reachable)
+                return _device(state, extension, at, reachable=reachable)
             case Granted() | ClaimLost() | Nudged():
                 return Step(state)
             case _:
@@ -102,17 +104,20 @@ class RosterMachine(Machine[Roster, RosterEvent, None]):
         raise AssertionError(effect)
 
 
-def _there(state: Roster, returned: Callable[[Away], bool]) -> Step[Roster]:
+def _there(state: Roster, returned: Callable[[Away], bool], at: Instant) -> Step[Roster]:
     back = [entry.person for entry in state.away if returned(entry)]
     away = tuple(entry for entry in state.away if entry.person not in back)
     freed = tuple(state_key(person) for person in back)
-    return Step(msgspec.structs.replace(state, away=away), freed=freed, reply="back")
+    changed = {**state.changed, **dict.fromkeys(back, at)}
+    return Step(msgspec.structs.replace(state, away=away, changed=changed), freed=freed, reply="back")
 
 
-def _device(state: Roster, extension: str, *, reachable: bool) -> Step[Roster]:
+def _device(state: Roster, extension: str, at: Instant, *, reachable: bool) -> Step[Roster]:
     others = tuple(entry for entry in state.unreachable if entry != extension)
     if not reachable:
         return Step(msgspec.structs.replace(state, unreachable=tuple(sorted((*others, extension)))))
     owner = state.directory.value.owner(extension) if state.directory else None
-    freed = (state_key(owner.id),) if owner and len(others) < len(state.unreachable) else ()
-    return Step(msgspec.structs.replace(state, unreachable=others), freed=freed)
+    if owner is None or len(others) == len(state.unreachable):
+        return Step(msgspec.structs.replace(state, unreachable=others))
+    changed = {**state.changed, owner.id: at}
+    return Step(msgspec.structs.replace(state, unreachable=others, changed=changed), freed=(state_key(owner.id),))

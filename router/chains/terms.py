@@ -64,8 +64,8 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     at_once: Duration = Duration(1 * SECOND)
     """An unanswered offer that ended this much before its planned end was ended by the phone, not by patience."""
     no_ringing_after: Duration = Duration(2 * SECOND)
-    """A phone not reported ringing by then is taken for unreachable (a dead SIP phone cannot even be cancelled; measured
-    on Asterisk 22: live ones report within 50 ms). 0: off, also where the PBX does not report ringing."""
+    """A phone not reported ringing by then is taken for unreachable (a dead SIP phone cannot even be cancelled;
+    measured on Asterisk 22: live ones report within 50 ms). 0: off, also where the PBX does not report ringing."""
     connect_within: Duration = Duration(5 * SECOND)
     """An answered leg that is not confirmed in talk by then is looked at in the PBX."""
     talk_check: Duration = Duration(60 * SECOND)
@@ -74,6 +74,8 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     """A head stays claimed this long after his talk."""
     unconfirmed_talk: Duration = Duration(600 * SECOND)
     """A talk that the PBX has not confirmed for this long no longer keeps its head from other calls."""
+    forgotten_talk: Duration = Duration(12 * 3600 * SECOND)
+    """A talk that was neither confirmed nor ended for this long is closed: its end was not told. Nobody is hung up."""
     fade: Duration = Duration(35 * SECOND)
     """How long an ended leg that the PBX does not confirm keeps its head: SIP repeats an INVITE for 64*T1 = 32 s
     (RFC 3261 17.1.1.2), so a phone may still ring for it."""
@@ -100,6 +102,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 _BY_PEOPLE = ("offers_per_person", "on_list_end", "after_window")
 _ABILITIES = ("hop_timer", "whole_second_timer", "can_connect_late")
+_PACES = frozenset({"ring", "window", "connect_within", "talk_check"})
+"""Durations by which a call paces itself: at 0 it would run in a circle at one instant."""
+_SHORTEST_PACE_S = 0.1
+"""Seconds; shorter is neither a ring nor a look, and a mistyped term must not keep the server busy with itself."""
 _DURATIONS = tuple(
     field.name for field in msgspec.structs.fields(Terms) if field.name not in (*_BY_PEOPLE, *_ABILITIES)
 )
@@ -114,6 +120,8 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
         if name.endswith("_s") and name[:-2] in _DURATIONS:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:  # noqa: PLR2004
                 mistakes.append(Mistake(where, value, "give seconds, 0 to 86400"))
+            elif name[:-2] in _PACES and value < _SHORTEST_PACE_S:
+                mistakes.append(Mistake(where, value, f"give at least {_SHORTEST_PACE_S} s"))
             else:
                 changes[name[:-2]] = Duration(round(value * SECOND))
         elif name == "offers_per_person":

@@ -14,6 +14,7 @@ from router.basis.instants import SECOND, Duration, Instant
 from router.basis.machine import ChainId, ClaimLost, DeadlineReached, Nudged
 from router.engine.core import Admission
 from router.engine.crashes import passing, point
+from router.engine.journal import StoredChain
 from router.engine.shell import Engine
 from router.engine.store.port import StoreUnavailable
 
@@ -93,9 +94,19 @@ class Auditor:
         return findings
 
     async def _expired(self, now: Instant) -> list[Finding]:
-        findings: list[Finding] = []
-        for key, (chain, expires) in (await passing(CLAIMS, self._engine.store.claims())).items():
-            if expires < now - GRACE:
-                repair = Admission(chain, ClaimLost(key, ""), "auditor")
-                findings.append(Finding(chain, "claim_expired", repair))
-        return findings
+        claims = await passing(CLAIMS, self._engine.store.claims())
+        expired = {key: chain for key, (chain, expires) in claims.items() if expires < now - GRACE}
+        if not expired:
+            return []
+        rows = {row.chain: row for row in await passing(LOAD, self._engine.store.load(set(expired.values())))}
+        # Nobody can confirm a claim whose neighbour cannot be seen; its chain waits for that, which is a named reason.
+        return [
+            Finding(chain, "claim_expired", Admission(chain, ClaimLost(key, ""), "auditor"))
+            for key, chain in expired.items()
+            if chain not in rows or not self._out_of_sight(rows[chain])
+        ]
+
+    def _out_of_sight(self, row: StoredChain) -> bool:
+        machine = self._engine.core.machine(row.kind, row.machine_version)
+        state = self._engine.core.codec.state(machine, row.state, row.schema)
+        return machine.neighbour(state) in self._engine.lanes_out_of_sight()

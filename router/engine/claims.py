@@ -6,7 +6,8 @@ list, because a batch that the store refuses must leave no trace here.
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Wait
@@ -14,8 +15,7 @@ from router.basis.machine import ChainId, Wait
 Undo = list[Callable[[], None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """One claim."""
 
     chain: ChainId

@@ -48,8 +48,7 @@ Look = Callable[[ChainId, Event, "Core", Instant], Any]
 """Looks up what a step needs to know about others: called at admission, its result is stored with the event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True):
     """One fact on its way into a chain."""
 
     chain: ChainId
@@ -58,13 +57,12 @@ class Admission:
     """Who says so: `pbx:asterisk`, `timer`, `person:anna`, `chain:…`, `auditor`."""
     origin: str | None = None
     """Identity of the delivery; a second one with the same origin changes nothing and gets the first one's reply."""
-    personal: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    personal: Mapping[str, tuple[str, str]] = {}
     """Field of the event -> (kind, value) of personal data to be replaced by a token."""
     raw: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(msgspec.Struct, frozen=True):
     """A chain in memory."""
 
     id: ChainId
@@ -77,8 +75,7 @@ class Live:
     origins: dict[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What became of an admission."""
 
     admission: Admission
@@ -151,7 +148,9 @@ class Core:
 
     def cold(self, chains: Iterable[ChainId]) -> list[ChainId]:
         """The chains among these that must be looked for in the store before an event can be admitted to them."""
-        return [chain for chain in chains if chain not in self.live and chain not in self._absent]
+        return [
+            chain for chain in chains if chain not in self.live and chain not in self._absent and storable(chain)
+        ]
 
     def warm(self, asked: Iterable[ChainId], found: Iterable[StoredChain]) -> None:
         """Take in what the store has of the chains that were asked for; the others do not exist yet."""
@@ -296,8 +295,8 @@ class Core:
     def _with_tokens(self, admission: Admission, draft: Draft) -> Event:
         if not admission.personal:
             return admission.event
-        for _, value in admission.personal.values():
-            _must_be_storable(value)
+        if not all(storable(value) for _, value in admission.personal.values()):
+            raise ValueError(UNSTORABLE)
         tokens = {
             name: self.vault.token(kind, value, draft.batch.secrets, draft.undo)
             for name, (kind, value) in admission.personal.items()
@@ -317,11 +316,10 @@ class Core:
         passed_over: dict[str, set[ChainId]],
     ) -> str | None:
         before = self.live.get(chain)
+        if not storable(chain if before is None else "", source, origin or ""):
+            raise ValueError(UNSTORABLE)
         if before is None and chain not in self._absent:
             raise _Missing(chain)
-        for text in (chain, source, origin):
-            if text is not None:
-                _must_be_storable(text)
         kind = chain.partition(":")[0]
         machine = before.machine if before else self._newest[kind]
         at = draft.now if before is None else Instant(max(before.at, draft.now))
@@ -349,17 +347,22 @@ class Core:
         self.claims.set_wait(chain, None if standing.final else machine.wait(step.state), draft.undo)
         encode = self.codec.encode
         outcome = self.codec.outcome(step, claims)
-        orders = tuple(
-            Order((chain, sequence, number), effect, machine.delivery(effect), at)
-            for number, effect in enumerate(step.effects)
-        )
+        orders: tuple[Order, ...] = ()
+        if step.effects:
+            orders = tuple(
+                [
+                    Order((chain, sequence, number), effect, machine.delivery(effect), at)
+                    for number, effect in enumerate(step.effects)
+                ]
+            )
         record = Record(
             chain, kind, machine.version, machine.schema, sequence, at, source, origin,
             encode(event), b"null" if seen is None else encode(seen), outcome, encode(step.state),
             standing.final, live.deadline, step.reply, orders, taken, released, raw,
         )  # fmt: skip
-        draft.closers.extend([len(draft.batch.records)] * len(step.closed))
-        draft.closed.extend(step.closed)
+        if step.closed:
+            draft.closers.extend([len(draft.batch.records)] * len(step.closed))
+            draft.closed.extend(step.closed)
         draft.batch.records.append(record)
         draft.owners.append(index)
         for number, message in enumerate(step.messages):
@@ -438,17 +441,24 @@ class Core:
         follow_ups.append((waiter, Granted(key), "claims", None))
 
 
-def _must_be_storable(text: str) -> None:
-    """Raises ValueError for text that no column can hold, before it takes a whole batch with it.
+UNSTORABLE = "text with NUL or a lone surrogate cannot be stored"
+
+
+def storable(*texts: str) -> bool:
+    """Whether these can be written into text columns; one that cannot would take its whole batch with it.
 
     PostgreSQL refuses NUL in text (postgresql.org, "Character Types"); a lone surrogate, as a header with bytes above
     127 can bring, has no UTF-8 form.
     """
-    if "\0" in text:
-        message = f"text with NUL cannot be stored: {ascii(text[:40])}"
-        raise ValueError(message)
-    if not text.isascii():
-        text.encode()  # UnicodeEncodeError is a ValueError
+    for text in texts:
+        if "\0" in text:
+            return False
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                return False
+    return True
 
 
 class ClaimConflict(Exception):

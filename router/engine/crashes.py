@@ -8,8 +8,10 @@ the simulator installs a hook of its own instead.
 A test walks the syntax trees of the engine: an await without `passing`, or a COMMIT without `reach`, fails it.
 """
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -49,10 +51,23 @@ async def passing(name: str, awaitable: Awaitable[T]) -> T:
     """Await under a name: `name:before`, the await, `name:after`."""
     if _hook is None:
         return await awaitable
-    _hook(f"{name}:before")
+    try:
+        _hook(f"{name}:before")
+    except BaseException:
+        if isinstance(awaitable, Coroutine):
+            awaitable.close()  # a hook that ends things must not leave it complaining that nobody awaited it
+        raise
     result = await awaitable
     if _hook is not None:
         _hook(f"{name}:after")
+    return result
+
+
+async def passing_in_thread(name: str, executor: Executor, work: Callable[[], T]) -> T:
+    """As `passing`, for work in a thread: it begins after `name:before`, while a future would be under way already."""
+    reach(f"{name}:before")
+    result = await asyncio.get_running_loop().run_in_executor(executor, work)
+    reach(f"{name}:after")
     return result
 
 
@@ -70,7 +85,7 @@ def install_from_environment() -> str | None:
 
     def die(passed: str) -> None:
         nonlocal left
-        if passed != place and passed != f"{place}:before":
+        if passed not in {place, f"{place}:before"}:
             return
         left -= 1
         if left == 0:

@@ -5,6 +5,8 @@ This is the vocabulary between the core, which makes records, and a store, which
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Delivery, Effect, Token
 
@@ -12,8 +14,7 @@ EffectId = tuple[ChainId, int, int]
 """Chain, sequence of the event that asked for it, index within that step: the effect's idempotency key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """An effect on its way."""
 
     id: EffectId
@@ -29,8 +30,7 @@ class Order:
         return f"{chain}/{sequence}/{index}"
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(msgspec.Struct, frozen=True):
     """Personal data that has just become a token."""
 
     token: Token
@@ -38,8 +38,7 @@ class Secret:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A claim taken or renewed."""
 
     key: str
@@ -48,8 +47,7 @@ class Taken:
     """The chain that held it until now and lost it to a fact; empty: it must be free or this chain's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """Event, what was seen, state after, and all that followed, ready for the journal."""
 
     chain: ChainId

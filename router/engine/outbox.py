@@ -117,13 +117,8 @@ class Outbox:
             for order in record.orders:
                 fresh.setdefault(order.delivery.key, []).append(order)
             for key in closings.get(index, ()):
-                under_way = [item.order for item in self._queues.get(key, ()) if _ends_with_key(item)]
-                ended.extend((order.id, "confirmed") for order in under_way)
-                ended.extend(
-                    (order.id, "confirmed")
-                    for order in fresh.pop(key, ())
-                    if order.delivery.urgency is not Urgency.SOONER_OR_LATER
-                )
+                orders = [item.order for item in self._queues.get(key, ()) if not item.running or _repeated(item.order)]
+                ended.extend((order.id, how) for order in (*orders, *fresh.pop(key, ())) if (how := _end_of(order)))
         return ended
 
     def take_in(self, draft: Draft, now: Instant) -> None:
@@ -141,10 +136,11 @@ class Outbox:
     def close(self, key: str, now: Instant) -> None:
         """The key's object is over: its repeated requests end, and what waited behind it goes."""
         for item in list(self._queues.get(key, ())):
-            if _ends_with_key(item):
-                self._finish(item, "confirmed")
-            elif item.order.delivery.urgency is Urgency.NOW_OR_NEVER:
-                item.over = True
+            how = _end_of(item.order)
+            if how and item.running and not _repeated(item.order):
+                item.over = True  # a ring that is being sent: its outcome is awaited
+            elif how:
+                self._finish(item, how)
         for item in self._behind.pop(key, ()):
             if not item.done and item.awaits == key:
                 item.awaits = None
@@ -170,14 +166,15 @@ class Outbox:
             _, _, item = heapq.heappop(self._heap)
             if item.done or item.running:
                 continue
-            if self._stale(item, now):
+            if item.order.delivery.lane in self._blocked:
+                # Not even dropped: it may have been sent before a restart, which only its neighbour can tell.
+                self._held.setdefault(item.order.delivery.lane, []).append(item)
+            elif self._stale(item, now):
                 self._drop(item, "stale")
             elif item.not_before > now:
                 continue  # it has a later entry
             elif self._queues[item.order.delivery.key][0] is not item:
                 self._look_again_when_stale(item)  # else it gets an entry when the order before it is finished
-            elif item.order.delivery.lane in self._blocked:
-                self._held.setdefault(item.order.delivery.lane, []).append(item)
             else:
                 item.running = True
                 item.awaits = None
@@ -304,10 +301,19 @@ class Outbox:
         return best_before is not None and now > best_before
 
 
-def _ends_with_key(item: _Item) -> bool:
-    """Whether the order is over as soon as its key is; a ring that is being sent is not, its outcome is awaited."""
-    urgency = item.order.delivery.urgency
-    return urgency is Urgency.UNTIL_TRUE or (urgency is Urgency.NOW_OR_NEVER and not item.running)
+def _repeated(order: Order) -> bool:
+    return order.delivery.urgency is Urgency.UNTIL_TRUE
+
+
+def _end_of(order: Order) -> str | None:
+    """How the order ends when its key is closed; None: it does not."""
+    match order.delivery.urgency:
+        case Urgency.UNTIL_TRUE:
+            return "confirmed"
+        case Urgency.NOW_OR_NEVER:
+            return "over"
+        case Urgency.SOONER_OR_LATER:
+            return None
 
 
 def _closings(draft: Draft) -> dict[int, list[str]]:

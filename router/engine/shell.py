@@ -16,7 +16,7 @@ from router.basis.failures import Failure, Permanent, Temporary
 from router.basis.instants import MILLISECOND, Instant
 from router.basis.machine import ChainId, Event, Token, Urgency
 from router.engine.clock import Clock
-from router.engine.core import Admission, Answer, Core, Draft, Live
+from router.engine.core import Admission, Answer, Core, Draft, Live, storable
 from router.engine.crashes import passing, point, reach
 from router.engine.journal import EffectId, Order, Refused, StoredOrder
 from router.engine.outbox import Outbox, Tally
@@ -33,7 +33,7 @@ STARTED = point("engine.started", "orders are committed and their performing beg
 PERFORM = point("outbox.perform", "before: committed, not sent; after: sent, not noted as sent")
 AGAIN = point("engine.again", "a fact that nobody delivers again waits for the journal")
 RELOAD = point("engine.reload", "claims are read again after a failed commit")
-RELOAD_ORDERS = point("engine.reload.orders", "effects are read again after a commit of which nobody knows whether it holds")
+RELOAD_ORDERS = point("engine.reload.orders", "effects are read again: nobody knows whether a commit holds")
 SEND_AGAIN = point("engine.send_again", "before: an effect is aside; after: it is to be performed again")
 OPEN = point("engine.open", "the store is opened at the start")
 RECOVER_CONTENTS = point("engine.recover.contents", "the table of contents is read at the start")
@@ -203,7 +203,7 @@ class Engine:
             self._refuse_queue("the engine has stopped")
 
     async def stop(self) -> None:
-        """Start no more effects, give those under way a moment to be noted as sent, then end after the turn under way."""
+        """Start no more effects, let those under way be noted as sent (2 s at most), end after the turn under way."""
         self._draining = True
         if self._performing:
             await passing(STOP, asyncio.wait(self._performing, timeout=2))
@@ -347,7 +347,7 @@ class Engine:
         cold = self.core.cold({admission.chain for admission in admissions})
         if cold:
             await self._load(cold)
-        values = {pair for admission in admissions for pair in admission.personal.values()}
+        values = {pair for admission in admissions for pair in admission.personal.values() if storable(pair[1])}
         unknown = self.core.vault.unknown(values) if values else []
         if unknown:
             self.core.vault.learn(await passing(TOKENS, self.store.tokens(unknown)))

@@ -1,7 +1,7 @@
 """Which records of a refused batch are at fault: one rule for both dialects, over facts that a store has read.
 
-The fast path writes a whole batch in bulk and only learns that something did not fit. The judge then plays the records in
-memory, in their order, against what the journal holds, and names those that cannot be written.
+The fast path writes a whole batch in bulk and only learns that something did not fit. The judge then plays the records
+in memory, in their order, against what the journal holds, and names those that cannot be written.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -32,8 +32,8 @@ def migrate_memory(connection: sqlite3.Connection) -> None:
 
 def migrate_connection(connection: Any) -> None:
     """Bring the database behind an open SQLAlchemy connection up to date; the caller commits."""
-    from alembic import command
-    from alembic.config import Config
+    from alembic import command  # noqa: PLC0415 - see the module's docstring
+    from alembic.config import Config  # noqa: PLC0415 - see the module's docstring
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -58,10 +58,10 @@ def _revision(connection: sqlite3.Connection) -> str | None:
 
 def _upgrade_sqlite(connection: sqlite3.Connection) -> None:
     """All or nothing: the module sqlite3 itself begins no transaction for a CREATE TABLE, so a listener does."""
-    import sqlalchemy
-    from sqlalchemy.pool import StaticPool
+    from sqlalchemy import create_engine, event  # noqa: PLC0415 - see the module's docstring
+    from sqlalchemy.pool import StaticPool  # noqa: PLC0415 - see the module's docstring
 
-    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    sqlalchemy.event.listen(engine, "begin", lambda borrowed: borrowed.exec_driver_sql("BEGIN IMMEDIATE"))
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda borrowed: borrowed.exec_driver_sql("BEGIN IMMEDIATE"))
     with engine.begin() as borrowed:
         migrate_connection(borrowed)

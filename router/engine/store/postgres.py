@@ -1,9 +1,9 @@
 """The journal in PostgreSQL: the store past one machine.
 
-One connection writes, in one transaction per batch; a small pool reads. Sequence numbers are the optimistic lock between
-engines on one database: whoever comes second to a chain is refused and reads again. A connection whose state is not
-certain is thrown away, and the next request makes a new one. Counterparts: `postgres_sql` (statements), `judge` (who is
-at fault), `sqlite` (the same for one file).
+One connection writes, in one transaction per batch; a small pool reads. Sequence numbers are the optimistic lock
+between engines on one database: whoever comes second to a chain is refused and reads again. A connection whose state is
+not certain is thrown away, and the next request makes a new one. Counterparts: `postgres_sql` (statements), `judge`
+(who is at fault), `sqlite` (the same for one file).
 """
 
 import asyncio
@@ -57,7 +57,13 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self._url = url
         self._driver = _driver()
-        self._troubles = (self._driver.PostgresError, self._driver.InterfaceError, self._driver.InternalClientError, OSError, TimeoutError)
+        self._troubles = (
+            self._driver.PostgresError,
+            self._driver.InterfaceError,
+            self._driver.InternalClientError,
+            OSError,
+            TimeoutError,
+        )
         self._writer: Connection | None = None
         self._readers: Pool | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -119,8 +125,8 @@ class PostgresStore:
 
     async def _upgrade(self) -> None:
         try:
-            from sqlalchemy.ext.asyncio import create_async_engine
-            from sqlalchemy.pool import NullPool
+            from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - an extra, and slow to import
+            from sqlalchemy.pool import NullPool  # noqa: PLC0415 - an extra, and slow to import
 
             engine = create_async_engine(
                 "postgresql+asyncpg://", poolclass=NullPool, async_creator=lambda: self._driver.connect(self._url)
@@ -199,12 +205,14 @@ class PostgresStore:
             made = await passing(PUT, writer.fetch(sql.NEW_CHAINS, *_columns(new, 9)))
             numbers.update((row[0], row[1]) for row in made)
         for statement, rows in (
-            (sql.UPDATE_CHAINS, updates),
+            (sql.UPDATE_CHAIN, updates),
             *_event_rows(batch.records, numbers),
             *_claim_rows(batch.records, numbers, holders),
             *_other_rows(batch),
         ):
-            if rows:
+            if rows and statement in sql.ROW_BY_ROW:
+                await passing(PUT, writer.executemany(statement, rows))
+            elif rows:
                 await passing(PUT, writer.execute(statement, *_columns(rows, len(rows[0]))))
 
     async def put_back(self, order: EffectId) -> bool:
@@ -217,10 +225,7 @@ class PostgresStore:
         columns = {**key, **values}
         marks = ",".join(f"${number}" for number in range(1, len(columns) + 1))
         change = f"UPDATE SET {','.join(f'{name}=excluded.{name}' for name in values)}" if values else "NOTHING"
-        statement = (
-            f"INSERT INTO {table}({','.join(columns)}) VALUES({marks}) "  # noqa: S608 - names of our own
-            f"ON CONFLICT({','.join(key)}) DO {change}"
-        )
+        statement = f"INSERT INTO {table}({','.join(columns)}) VALUES({marks}) ON CONFLICT({','.join(key)}) DO {change}"
         await self._with_writer(lambda writer: writer.execute(statement, *columns.values()))
 
     # --- reading what the engine works with --------------------------------------------------------------------
@@ -331,7 +336,7 @@ CLOSED = "the journal in PostgreSQL is not open"
 def _driver() -> Any:
     """asyncpg, imported only where PostgreSQL is used. Raises StoreUnavailable with the remedy."""
     try:
-        import asyncpg
+        import asyncpg  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         message = f"asyncpg is missing: {REMEDY}"
         raise StoreUnavailable(message) from error
@@ -381,10 +386,18 @@ def _event_rows(
         )
         for record in records
     ]  # fmt: skip
-    yield sql.ORDERS, [
-        (numbers[record.chain], order.id[1], order.id[2], order.ordered) for record in records for order in record.orders
-    ]
-    yield sql.RAWS, [(numbers[record.chain], record.sequence, record.raw) for record in records if record.raw is not None]
+    yield (
+        sql.ORDERS,
+        [
+            (numbers[record.chain], order.id[1], order.id[2], order.ordered)
+            for record in records
+            for order in record.orders
+        ],
+    )
+    yield (
+        sql.RAWS,
+        [(numbers[record.chain], record.sequence, record.raw) for record in records if record.raw is not None],
+    )
 
 
 def _claim_rows(

@@ -17,7 +17,7 @@ import aiosqlite
 
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Token
-from router.engine.crashes import passing, point, reach
+from router.engine.crashes import passing, passing_in_thread, point, reach
 from router.engine.journal import Batch, EffectId, StoredChain, StoredOrder, StoredRecord
 from router.engine.store.migrate import migrate_sqlite
 from router.engine.store.port import StoreUnavailable
@@ -47,7 +47,18 @@ class SqliteStore:
         self._file.lock()
         migrate_sqlite(self._file.path)
         self._file.open()
-        self._reader = await passing(OPEN_READER, aiosqlite.connect(f"file:{quote(self._file.path)}?mode=ro", uri=True))
+        await self.open_reader()
+
+    async def open_reader(self) -> None:
+        """Open only the reading connection, beside the server that writes. Raises StoreUnavailable."""
+        # Ours before it is open: an end in between must be able to close it, its thread would outlive us otherwise.
+        self._reader = aiosqlite.connect(f"file:{quote(self._file.path)}?mode=ro", uri=True)
+        try:
+            await passing(OPEN_READER, self._reader)
+        except sqlite3.Error as error:
+            self._reader = None
+            message = f"{self._file.path}: {error}"
+            raise StoreUnavailable(message) from error
 
     async def close(self) -> None:
         """Close both connections and give the lock back."""
@@ -63,7 +74,7 @@ class SqliteStore:
         try:
             self._file.write(batch)
             reach(WRITTEN)
-            await passing(COMMITTED, asyncio.get_running_loop().run_in_executor(self._disk, self._file.commit))
+            await passing_in_thread(COMMITTED, self._disk, self._file.commit)
         finally:
             self._one_at_a_time.release()
 
@@ -126,7 +137,7 @@ class SqliteStore:
         columns = {**key, **values}
         change = f"UPDATE SET {','.join(f'{name}=excluded.{name}' for name in values)}" if values else "NOTHING"
         sql = (
-            f"INSERT INTO {table}({','.join(columns)}) VALUES({','.join('?' * len(columns))}) "  # noqa: S608 - our names
+            f"INSERT INTO {table}({','.join(columns)}) VALUES({','.join('?' * len(columns))}) "
             f"ON CONFLICT({','.join(key)}) DO {change}"
         )
         await self._apart(lambda: self._file.connection.execute(sql, tuple(columns.values())))
@@ -151,7 +162,7 @@ class SqliteStore:
             except BaseException:
                 self._file.rollback()
                 raise
-            await passing(COMMITTED, asyncio.get_running_loop().run_in_executor(self._disk, self._file.commit))
+            await passing_in_thread(COMMITTED, self._disk, self._file.commit)
             return result
         finally:
             self._one_at_a_time.release()

@@ -1,0 +1,85 @@
+"""The two servers that `webhook` measures, each a process of its own: `floor` and `ours`.
+
+`floor` reads the body and answers 200. `ours` checks the signature, lets the call machine step, commits to a SQLite file
+with `synchronous=FULL`, hands the effects to a sink in the same process, counts, and answers after the commit.
+"""
+
+import asyncio
+import base64
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from benchmarks.office import PBX, apply, company, engine
+from router.basis.machine import Event
+from router.chains.effects import TelephonyEffect
+from router.engine.clock import SystemClock
+from router.engine.journal import Order
+from router.engine.metrics import EngineMetrics
+from router.logs import set_up
+from router.switch import Switch
+from router.telephony_adapter.webhook import WebhookPbx, WebhookSettings
+from router.telephony_adapter.webhook.signature import Keys
+
+SECRET = "whsec_" + base64.b64encode(b"benchmark secret of 32 bytes ...").decode()
+LINES = 128
+
+
+class SilentPbx(WebhookPbx):
+    """Takes orders and does nothing: what sending costs is not measured here."""
+
+    async def perform(self, effect: TelephonyEffect, caller: str | None) -> Sequence[Event]:
+        """Accepted."""
+        return ()
+
+
+async def floor() -> web.Application:
+    """The least a server can do with a delivery."""
+
+    async def receive(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(body=b'{"accepted":1}', content_type="application/json")
+
+    app = web.Application()
+    app.add_routes([web.post(f"/webhooks/pbx/{PBX}", receive)])
+    return app
+
+
+async def ours(folder: Path) -> web.Application:
+    """The real way of an event."""
+    running = engine(folder / "bench.db", SystemClock())
+    EngineMetrics(running, CollectorRegistry())
+    await running.open()
+
+    async def card(order: Order) -> Sequence[Event]:
+        return ()
+
+    running.performers["inbox"] = card
+    pbx = SilentPbx(PBX, WebhookSettings(command_url="http://127.0.0.1:9/none", owns_timer="server"), Keys([SECRET]))
+    switch = Switch(
+        pbx, running, region="RU", keep_raw=True, look_every=3600, resync_limit=3600, rung_twice=lambda count: None
+    )
+    running.performers[switch.lane] = switch.perform
+    asyncio.get_running_loop().task = asyncio.create_task(running.run())  # type: ignore[attr-defined]
+    await apply(running, company(LINES))
+    app = web.Application()
+    app.add_routes(pbx.routes(switch.deliver))
+    return app
+
+
+async def main() -> None:
+    """Serve on a free port, tell it, until the standard input ends. Log lines are written as in production."""
+    set_up("json")
+    app = await (floor() if sys.argv[1] == "floor" else ours(Path(sys.argv[2])))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,150 @@
+"""The one place where everything meets: store, engine, PBXs, inbox, pages, auditor, control socket.
+
+Start, in the order of law 11: the journal is opened and what was under way is taken in; everything that depends on no
+neighbour runs; each PBX is connected, read, its differences admitted; then its calls go on.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from router.basis.people import Directory
+from router.chains.events import DirectoryApplied
+from router.chains.roster import ROSTER
+from router.chat_notify.inbox import Inbox
+from router.config import Config
+from router.control import Control
+from router.engine.auditor import Auditor
+from router.engine.clock import Clock, SystemClock
+from router.engine.core import Admission, Core
+from router.engine.metrics import EngineMetrics
+from router.engine.shell import Engine
+from router.engine.store.port import Store
+from router.engine.store.sqlite import SqliteStore
+from router.engine.vault import TokenSource, Vault, random_token
+from router.health import add_health
+from router.office import Office, machines
+from router.switch import Switch
+from router.web import Desk, add_pages
+
+log = structlog.get_logger(__name__)
+
+JOURNAL = "hopline.db"
+"""File of the journal in the data folder."""
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a request at most; the largest known PBX report has a few kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What tests replace."""
+
+    store: Store | None = None
+    clock: Clock | None = None
+    tokens: TokenSource = random_token
+    registry: CollectorRegistry | None = None
+
+
+def make_engine(config: Config, parts: Parts = Parts()) -> tuple[Engine, Office]:  # noqa: B008 - frozen
+    """An engine over the configured journal, not opened yet."""
+    office = Office({telephony.name: telephony.abilities for telephony in config.telephones})
+    core = Core(machines(), office.looks(), Vault(parts.tokens))
+    store = parts.store or SqliteStore(config.server.data / JOURNAL)
+    return Engine(core, store, parts.clock or SystemClock()), office
+
+
+class Server:
+    """A running Hopline. `start`, then `stop`."""
+
+    def __init__(self, config: Config, parts: Parts = Parts()) -> None:  # noqa: B008 - frozen
+        self.config = config
+        self.engine, self.office = make_engine(config, parts)
+        self.registry = parts.registry or REGISTRY
+        self.metrics = EngineMetrics(self.engine, self.registry)
+        self.inbox = Inbox(self.engine.store)
+        self.switches = [self._switch(index) for index in range(len(config.telephones))]
+        self.auditor = Auditor(self.engine, self.metrics.found)
+        self.control = Control(self.engine, config.server.data)
+        self.url = ""
+        """Where the server listens, once it does."""
+        self._runner: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _switch(self, index: int) -> Switch:
+        server = self.config.server
+        return Switch(
+            self.config.telephones[index],
+            self.engine,
+            region=server.region,
+            keep_raw=server.keep_raw,
+            look_every=server.look_every_s,
+            resync_limit=server.resync_limit_s,
+            rung_twice=self.metrics.maybe_rung_twice.inc,
+        )
+
+    async def start(self, directory: Directory | None = None) -> None:
+        """Start everything; returns when pages are served. `directory` is applied if the journal has none yet."""
+        recovered = await self.engine.open(switch.lane for switch in self.switches)
+        self.engine.performers["inbox"] = self.inbox.perform
+        self._tasks.append(asyncio.create_task(self.engine.run(), name="engine"))
+        if directory is not None and ROSTER not in self.engine.core.live:
+            await self.apply(directory, "start")
+        self._tasks.append(asyncio.create_task(self.auditor.run(), name="auditor"))
+        await self._listen()
+        for switch in self.switches:
+            switch.start(recovered)
+        await self.control.start()
+        log.info("started", url=self.url, pbx=[switch.telephony.name for switch in self.switches])
+
+    async def stop(self) -> None:
+        """Stop in the opposite order; what is under way in the PBX goes on there."""
+        await self.control.stop()
+        for switch in self.switches:
+            await switch.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.engine.stop()
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.engine.store.close()
+
+    async def apply(self, directory: Directory, by: str) -> None:
+        """Make this the company's directory."""
+        pinned = self.engine.core.contents.pin(directory)
+        await self.engine.admit([Admission(ROSTER, DirectoryApplied(pinned, by), f"person:{by}")])
+
+    async def failed(self) -> None:
+        """Return only by an exception: something that must run has ended."""
+        await asyncio.gather(*self._tasks, *(switch.ended() for switch in self.switches))
+
+    async def _listen(self) -> None:
+        app = web.Application(client_max_size=BODY_LIMIT)
+        server = self.config.server
+        for switch in self.switches:
+            app.add_routes(switch.telephony.routes(switch.deliver))
+        desk = Desk(
+            engine=self.engine,
+            office=self.office,
+            inbox=self.inbox,
+            switches={switch.lane: switch for switch in self.switches},
+            secret=self.config.secret,
+            public_url=server.public_url,
+            language=server.language,
+            demo=self.config.demo,
+        )
+        add_pages(app, desk)
+        add_health(app, self.engine, self.switches, self.registry)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, server.host, server.port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"

@@ -1,0 +1,277 @@
+"""What a call does about a talk: who picked up, who talks by the evidence, its end, the verdict on it.
+
+Who answered is evidence: it is put together from what the PBX names (an extension, a leg) and what we ordered. Where
+these contradict each other or name nobody, the file says so and a person is asked. It is never guessed.
+"""
+
+import msgspec
+
+from router.basis.instants import Instant
+from router.basis.machine import Effect, Step
+from router.chains import call_cards as cards
+from router.chains.call_moves import end, leg_key, settled, stopped
+from router.chains.call_states import (
+    CallSeen,
+    CallStep,
+    Connecting,
+    Ended,
+    Filed,
+    HandedOver,
+    Ringing,
+    Talking,
+    Waiting,
+)
+from router.chains.delivery import Keys
+from router.chains.effects import Connect, Release, StopLeg
+from router.chains.enquiry import (
+    MISSED,
+    End,
+    File,
+    Hop,
+    Outcome,
+    Verdict,
+    is_fading,
+    owner,
+    with_fading,
+    with_hop,
+    without_fading,
+)
+from router.chains.events import Disposition, LegAnswered, Party, TalkConfirmed, TalkEnded, TalkStarted, VerdictGiven
+
+TalkFact = TalkStarted | TalkConfirmed
+
+# --- the beginning of a talk ------------------------------------------------------------------------------------
+
+
+def picked_up(file: File, hop: Hop, event: LegAnswered, seen: CallSeen, at: Instant) -> CallStep:
+    """Join the head with the caller."""
+    hop = msgspec.structs.replace(hop, answered=at, rang=hop.rang or at)
+    if event.extension and event.extension != hop.extension:
+        hop = msgspec.structs.replace(hop, picked_at=event.extension, picked_by=seen.answerer)
+    check = Instant(at + file.terms.connect_within)
+    return Step(Connecting(file, hop, check), (Connect(file.pbx, file.call, hop.leg),))
+
+
+def talk_while_offered(state: Ringing | Connecting, event: TalkFact, seen: CallSeen, at: Instant) -> CallStep:
+    """They talk. If it is not the head who is rung, his phone stops."""
+    file, hop = state.file, state.hop
+    nameless = not event.leg and not event.extension
+    if event.leg == hop.leg or (not event.leg and event.extension == hop.extension):
+        return _begin_talk(_hop_answered(file, hop, at), _said(hop, hop.leg, event.extension, seen, at), at)
+    if nameless and isinstance(state, Connecting):
+        return _begin_talk(_hop_answered(file, hop, at), _said(hop, hop.leg, "", seen, at), at)
+    if nameless:
+        # It may be the very leg that rings: to stop it might cut the talk. It fades and ends with the call.
+        file = with_fading(with_hop(file, hop, Disposition.ELSEWHERE, at), hop.leg, hop.person, at)
+        return talk(file, event, seen, at)
+    holds = state.holds if isinstance(state, Connecting) else True
+    file, effects = stopped(file, hop, Disposition.ELSEWHERE, "elsewhere", at, holds=holds)
+    return talk(file, event, seen, at, effects)
+
+
+def talk(file: File, event: TalkFact, seen: CallSeen, at: Instant, effects: tuple[Effect, ...] = ()) -> CallStep:
+    """The PBX says that they talk."""
+    said = _said(owner(file, event.leg), event.leg, event.extension, seen, at)
+    return _begin_talk(file, said, at, effects)
+
+
+def _begin_talk(file: File, said: End, at: Instant, effects: tuple[Effect, ...] = ()) -> CallStep:
+    closed = Keys.whole_call(file.pbx, file.call)
+    if said.leg:
+        # Whatever was asked of this leg or of the caller before: they talk, and nothing may cut them.
+        file = without_fading(file, said.leg)
+        closed = (*closed, leg_key(file, said.leg))
+    file, over = cards.late_cards_over(file, Outcome.ANSWERED)
+    file, card = cards.answer_card(file, said, None)
+    file, messages = settled(file, said.person)
+    state = Talking(file, said, at, Instant(at + file.terms.talk_check))
+    return Step(state, (*effects, *over, card), messages, closed)
+
+
+def _hop_answered(file: File, hop: Hop, at: Instant) -> File:
+    hop = msgspec.structs.replace(hop, answered=hop.answered or at, rang=hop.rang or at)
+    return msgspec.structs.replace(file, hops=(*file.hops, hop))
+
+
+def _said(hop: Hop | None, leg: str, extension: str, seen: CallSeen, at: Instant) -> End:
+    """Who talks, by the evidence: the extension the PBX names, else where the leg we ordered was picked up."""
+    if hop is None:
+        return End(Outcome.ANSWERED, at, seen.answerer if extension else "", extension, leg, at)
+    if extension not in {"", hop.extension}:
+        return End(Outcome.ANSWERED, at, seen.answerer, extension, leg, at)
+    if not hop.picked_at:
+        return End(Outcome.ANSWERED, at, hop.person, hop.extension, leg, at)
+    if not extension:
+        return End(Outcome.ANSWERED, at, hop.picked_by, hop.picked_at, leg, at)
+    other = hop.picked_by or hop.picked_at
+    others = () if other == hop.person else (other,)
+    return End(Outcome.ANSWERED, at, hop.person, hop.extension, leg, at, others=others)
+
+
+# --- while they talk --------------------------------------------------------------------------------------------
+
+
+def more_evidence(state: Talking | Ended, event: TalkFact | LegAnswered, seen: CallSeen, at: Instant) -> CallStep:
+    """Another word about who talks or talked: the same, the first that names anybody, or a contradiction."""
+    said = _said(owner(state.file, event.leg), event.leg, event.extension, seen, at)
+    named = state.end
+    if isinstance(state, Talking) and isinstance(event, TalkConfirmed):
+        # Whoever it is: the client talks. That his head is the one we hold is confirmed only by the same name or none.
+        same = said.person == named.person or not (said.person or said.extension)
+        check = Instant(at + state.file.terms.talk_check)
+        state = msgspec.structs.replace(
+            state, check=check, confirmed=at if same else state.confirmed, holds=state.holds or same
+        )
+    name = said.person or said.extension
+    if not name or name in {named.person, named.extension, *named.others}:
+        return Step(state)
+    if named.person or named.extension:
+        named = msgspec.structs.replace(named, others=(*named.others, name))
+    else:
+        named = msgspec.structs.replace(
+            named, person=said.person, extension=said.extension, leg=named.leg or said.leg, others=said.others
+        )
+    papers = without_fading(state.file, named.leg)
+    papers, card = cards.answer_card(papers, named, None if isinstance(state, Talking) else named.at)
+    closed = (leg_key(papers, named.leg),) if isinstance(state, Talking) and named.leg != state.end.leg else ()
+    return Step(msgspec.structs.replace(state, file=papers, end=named), (card,), closed=closed)
+
+
+def looked_after(state: Talking, at: Instant, look: Effect) -> CallStep:
+    """An instant of a talk has come: nobody has confirmed it for long, or it is time to ask the PBX."""
+    file = state.file
+    if at >= state.confirmed + file.terms.forgotten_talk:
+        return end(file, msgspec.structs.replace(state.end, at=at), at)
+    if at >= state.confirmed + file.terms.unconfirmed_talk:
+        state = msgspec.structs.replace(state, holds=False)
+    if at < state.check:
+        return Step(state)
+    return Step(msgspec.structs.replace(state, check=Instant(at + file.terms.talk_check)), (look,))
+
+
+def late_answer(state: Filed, event: LegAnswered, seen: CallSeen, at: Instant) -> CallStep:
+    """A head picks up after his ring was told to stop. Only a PBX that can still connect him does; else he may Take."""
+    papers, leg = state.file, event.leg
+    hop = owner(papers, leg)
+    if hop is None or not is_fading(papers, leg):
+        return Step(state)  # not ours, or over already: if they talk, the PBX will say so
+    if isinstance(state, Ringing | Waiting) and papers.terms.can_connect_late:
+        return _connected_late(state, hop, event, seen, at)
+    stop = StopLeg(papers.pbx, papers.call, leg, "elsewhere")
+    waits = isinstance(state, Ringing | Waiting) and papers.window_end - at >= papers.terms.min_offer
+    if not waits or hop.person in papers.late:
+        return Step(state, (stop,))
+    papers = msgspec.structs.replace(papers, late=(*papers.late, hop.person))
+    papers, card = cards.late_card(papers, hop.person)
+    return Step(msgspec.structs.replace(state, file=papers), (stop, card))
+
+
+def _connected_late(state: Ringing | Waiting, hop: Hop, event: LegAnswered, seen: CallSeen, at: Instant) -> CallStep:
+    papers = state.file
+    effects: tuple[Effect, ...] = ()
+    if isinstance(state, Ringing):
+        papers, effects = stopped(papers, state.hop, Disposition.ELSEWHERE, "elsewhere", at)
+    others = tuple(entry for entry in papers.hops if entry.leg != hop.leg)
+    papers = msgspec.structs.replace(without_fading(papers, hop.leg), hops=others)
+    step = picked_up(papers, msgspec.structs.replace(hop, ended=None, how=None), event, seen, at)
+    # The stop is not repeated any more: it would cut the connection.
+    return Step(step.state, (*effects, *step.effects), closed=(leg_key(papers, hop.leg),))
+
+
+# --- the end of a talk ------------------------------------------------------------------------------------------
+
+
+def talk_over(state: Talking, by: Party, at: Instant, effects: tuple[Effect, ...] = ()) -> CallStep:
+    """Somebody hung up: whatever is left of the call is released, the head is free when his leg is gone."""
+    file, leg = state.file, state.end.leg
+    release = Release(file.pbx, file.call, "talk_over")
+    return _over(state, by, at, (*effects, release), (), leg_left=owner(file, leg) is not None)
+
+
+def caller_gone(state: Talking, at: Instant) -> CallStep:
+    """The caller hung up: nothing of him is to be released, but the head's leg may be left alone."""
+    closed = Keys.whole_call(state.file.pbx, state.file.call)
+    leg_left = owner(state.file, state.end.leg) is not None
+    return _over(state, Party.CALLER, at, (), closed, leg_left=leg_left)
+
+
+def head_gone(state: Talking, at: Instant) -> CallStep:
+    """The head's leg is over; who ended it is told by TalkEnded, if at all."""
+    file = state.file
+    release = Release(file.pbx, file.call, "talk_over")
+    return _over(state, Party.UNKNOWN, at, (release,), (leg_key(file, state.end.leg),), leg_left=False)
+
+
+def _over(
+    state: Talking, by: Party, at: Instant, effects: tuple[Effect, ...], closed: tuple[str, ...], *, leg_left: bool
+) -> CallStep:
+    file, how = state.file, msgspec.structs.replace(state.end, at=at, by=by)
+    if leg_left:
+        file = with_fading(file, how.leg, how.person, at, holds=state.holds)
+        effects = (*effects, StopLeg(file.pbx, file.call, how.leg, "talk_over"))
+    return end(file, how, at, effects, closed, wrap_up=state.holds)
+
+
+def ended_unseen(
+    state: Ringing | Waiting | Connecting | HandedOver, by: Party, seen: CallSeen, at: Instant
+) -> CallStep:
+    """A talk is over whose beginning was not told. It was answered: by the head who picked up, if one alone did."""
+    file, effects = state.file, tuple[Effect, ...]()
+    if isinstance(state, Connecting):
+        said = msgspec.structs.replace(_said(state.hop, state.hop.leg, "", seen, at), talk_from=state.hop.answered)
+        return talk_over(Talking(_hop_answered(file, state.hop, at), said, at, at, state.holds), by, at)
+    if isinstance(state, Ringing):
+        file, effects = stopped(file, state.hop, Disposition.ELSEWHERE, "elsewhere", at)
+    return talk_over(Talking(file, _who_picked_up(file, seen, at), at, at, holds=False), by, at, effects)
+
+
+def _who_picked_up(file: File, seen: CallSeen, at: Instant) -> End:
+    answered = [hop for hop in file.hops if hop.answered is not None]
+    if len(answered) != 1:
+        return End(Outcome.ANSWERED, at)
+    said = _said(answered[0], answered[0].leg, "", seen, at)
+    return msgspec.structs.replace(said, talk_from=answered[0].answered)
+
+
+def talk_after_the_end(state: Ended, event: TalkFact | TalkEnded, seen: CallSeen, at: Instant) -> CallStep:
+    """A call thought missed was answered: they talk now, or, where the caller is known to be gone, they did."""
+    end_ = state.end
+    gone = end_.by is Party.CALLER or end_.outcome in {Outcome.FALLBACK_SERVED, Outcome.FALLBACK_MISSED}
+    if not gone and not isinstance(event, TalkEnded):
+        return talk(state.file, event, seen, at)
+    if isinstance(event, TalkEnded):
+        if end_.outcome not in MISSED:
+            return Step(state)
+        said = _who_picked_up(state.file, seen, at)
+    else:
+        said = _said(owner(state.file, event.leg), event.leg, event.extension, seen, at)
+    said = msgspec.structs.replace(said, at=end_.at, by=end_.by)
+    papers, card = cards.answer_card(state.file, said, said.at)
+    papers, messages = settled(papers, said.person)
+    return Step(msgspec.structs.replace(state, file=papers, end=said), (card,), messages)
+
+
+def stranger_talked(file: File, event: TalkFact | TalkEnded, seen: CallSeen, at: Instant, *, over: bool) -> CallStep:
+    """A talk of a call whose arrival was not reported."""
+    if isinstance(event, TalkEnded):
+        return talk_over(Talking(file, End(Outcome.ANSWERED, at), at, at, holds=False), event.by, at)
+    begun = talk(file, event, seen, at)
+    assert isinstance(begun.state, Talking)
+    if not over:
+        return begun
+    return end(begun.state.file, msgspec.structs.replace(begun.state.end, by=Party.CALLER), at, closed=begun.closed)
+
+
+def marked(state: Talking | Ended, event: VerdictGiven, at: Instant) -> CallStep:
+    """A person marks the call: the answerer his own, anybody a call whose answerer is not known."""
+    papers, how = state.file, state.end
+    if how.outcome is not Outcome.ANSWERED:
+        return Step(state, reply="not_answered")
+    if how.person and not how.others and event.by != how.person:
+        return Step(state, reply="not_yours")
+    if papers.verdicts and papers.verdicts[-1].verdict == event.verdict:
+        return Step(state, reply="already")
+    verdict = Verdict(event.by, event.verdict, at)
+    papers = msgspec.structs.replace(papers, verdicts=(*papers.verdicts, verdict))
+    papers, card = cards.answer_card(papers, how, how.at if isinstance(state, Ended) else None)
+    return Step(msgspec.structs.replace(state, file=papers), (card,), reply="marked")

@@ -1,0 +1,317 @@
+"""Why a call went as it did: its log, folded again, in sentences for people.
+
+One sentence for each offer, with the reason for this head and against those before him on the list, as the call saw
+them at that moment (`seen`, stored with the event); one for each wait; one for the end. Texts are rendered from codes
+and parameters by the templates below, Russian and English side by side.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from router.basis.instants import SECOND, Instant
+from router.chains.call import CALL
+from router.chains.call_states import (
+    CallEvent,
+    CallSeen,
+    CallState,
+    Connecting,
+    Ended,
+    Filed,
+    HandedOver,
+    Ringing,
+    Stranger,
+    Talking,
+    Waiting,
+)
+from router.chains.choice import Obstacle, in_order, obstacle
+from router.chains.enquiry import MISSED, End, File, Hop, Outcome
+from router.chains.events import Disposition
+
+Language = Literal["ru", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of a call's log, decoded."""
+
+    at: Instant
+    event: CallEvent
+    seen: CallSeen
+
+
+def explain(history: Sequence[Told], language: Language = "ru", names: Mapping[str, str] | None = None) -> list[str]:
+    """Sentences about the call; `names`: what people's ids stand for (an id without a name is shown itself)."""
+    states: list[CallState] = []
+    for line in history:
+        step = CALL.step(states[-1], line.event, line.seen, line.at) if states else CALL.start(*_parts(line))
+        states.append(step.state)
+    if not states:
+        return []
+    return _Narrator(language, names or {}, history, states).tell()
+
+
+def _parts(line: Told) -> tuple[CallEvent, CallSeen, Instant]:
+    return line.event, line.seen, line.at
+
+
+class _Narrator:
+    def __init__(
+        self, language: Language, names: Mapping[str, str], history: Sequence[Told], states: Sequence[CallState]
+    ) -> None:
+        self._words = _TEXTS[language]
+        self._comma = "," if language == "ru" else "."
+        self._names = names
+        self._history = history
+        self._states = states
+        last = states[-1]
+        self._since = last.file.arrived if isinstance(last, Filed) else last.first
+        self._hops = {hop.leg: hop for state in states for hop in _hops(state)}
+
+    def tell(self) -> list[str]:
+        sentences = [self._opening(self._states[-1])]
+        before: CallState | None = None
+        for line, state in zip(self._history, self._states, strict=True):
+            if isinstance(state, Ringing) and not (isinstance(before, Ringing) and before.hop.leg == state.hop.leg):
+                sentences.append(self._offer(state, line))
+            elif isinstance(state, Waiting) and not isinstance(before, Waiting):
+                sentences.append(self._wait(state, line))
+            elif isinstance(state, HandedOver) and not isinstance(before, HandedOver):
+                sentences.append(self._say("handed_over", at=self._second(line.at)))
+            elif isinstance(state, Talking) and not isinstance(before, Talking):
+                sentences.append(self._talk(self._last_word(state), "talk"))
+            before = state
+        sentences += self._ending(self._states[-1])
+        return sentences
+
+    def _last_word(self, state: Talking) -> End:
+        """Who talks as it is known now: evidence may have come after the talk began."""
+        last = self._states[-1]
+        return last.end if isinstance(last, Talking | Ended) and last.end.outcome is Outcome.ANSWERED else state.end
+
+    # --- sentences ----------------------------------------------------------------------------------------------
+
+    def _opening(self, state: CallState) -> str:
+        if isinstance(state, Stranger):
+            return self._say("stranger")
+        plan = state.file.plan.value
+        window = self._seconds(plan.terms.window)
+        return self._say("call", line=state.file.line or "—", chain=plan.chain or "—", window=window)
+
+    def _offer(self, state: Ringing, line: Told) -> str:
+        hop = self._hops[state.hop.leg]
+        why = self._words[f"why_{_reason(state.file, state.hop)}"]
+        parts = [why, *self._others(state.file, state.hop, line)]
+        fields = {"number": str(hop.number), "who": self._name(hop.person), "from": self._second(hop.start)}
+        return self._say("offer", **fields, end=self._end_of(hop), why="; ".join(parts))
+
+    def _others(self, file: File, hop: Hop, line: Told) -> list[str]:
+        """Those who stand before him on the list and were passed over."""
+        found: list[str] = []
+        for seat in in_order(file):
+            if seat.person == hop.person and hop.in_turn:
+                break
+            stands = obstacle(file, seat.person, line.seen.sights, line.at)
+            if stands is not None and seat.person != hop.person:
+                found.append(self._obstacle(seat.person, stands))
+        return found
+
+    def _wait(self, state: Waiting, line: Told) -> str:
+        at = self._second(line.at)
+        if state.file.window_end - line.at < state.file.terms.min_offer:
+            return self._say("too_short", at=at, least=self._seconds(state.file.terms.min_offer))
+        reasons = [
+            self._obstacle(seat.person, stands)
+            for seat in in_order(state.file)
+            if (stands := obstacle(state.file, seat.person, line.seen.sights, line.at)) is not None
+        ]
+        return self._say("wait", at=at, why="; ".join(reasons))
+
+    def _obstacle(self, person: str, stands: Obstacle) -> str:
+        until = "" if stands.until is None else self._second(stands.until)
+        call = stands.by.rsplit(":", 1)[-1] or "—"
+        return self._say(f"not_{stands.code}", who=self._name(person), call=call, until=until)
+
+    def _end_of(self, hop: Hop) -> str:
+        if hop.ended is None:
+            code = "picked" if hop.answered is not None else "rings"
+            return self._say(f"end_{code}", after=self._seconds((hop.answered or hop.start) - hop.start))
+        after = self._seconds(hop.ended - hop.start)
+        if hop.answered is not None:
+            return self._say("end_lost", after=after)
+        return self._say("lasted", after=after, how=self._words[f"how_{(hop.how or Disposition.FAILED).value}"])
+
+    def _talk(self, end: End, code: str) -> str:
+        who = self._name(end.person) if end.person else self._nobody(end)
+        text = self._say(code, who=who, at=self._second(end.talk_from or end.at))
+        if not end.others:
+            return text
+        others = ", ".join(self._name(other) for other in end.others)
+        return f"{text} {self._say('contradiction', others=others)}"
+
+    def _nobody(self, end: End) -> str:
+        return self._say("unknown_at", extension=end.extension) if end.extension else self._words["unknown"]
+
+    def _ending(self, state: CallState) -> list[str]:
+        if not isinstance(state, Ended):
+            return [self._words["live"]]
+        end = state.end
+        if end.outcome is Outcome.ANSWERED:
+            by = self._words[f"by_{end.by.value}"]
+            length = self._seconds(end.at - (end.talk_from or end.at))
+            sentences = [self._say("talk_over", at=self._second(end.at), length=length, by=by)]
+            if not any(isinstance(earlier, Talking) for earlier in self._states):
+                sentences.insert(0, self._talk(end, "talk_proved"))
+        else:
+            sentences = [self._say(f"outcome_{end.outcome.value}", at=self._second(end.at), extension=end.extension)]
+        if end.outcome in MISSED:
+            sentences.append(self._words["owed"])
+        for mark in state.file.verdicts:
+            sentences.append(self._say(f"mark_{mark.verdict}", who=self._name(mark.by), at=self._second(mark.at)))
+        return sentences
+
+    # --- words --------------------------------------------------------------------------------------------------
+
+    def _say(self, code: str, **fields: str) -> str:
+        return self._words[code].format(**fields)
+
+    def _name(self, person: str) -> str:
+        return self._names.get(person, person)
+
+    def _second(self, instant: Instant) -> str:
+        """Seconds since the arrival."""
+        return self._seconds(instant - self._since)
+
+    def _seconds(self, duration: int) -> str:
+        """Seconds to the tenth, without a tenth that is none."""
+        tenths = (duration * 10 + SECOND // 2) // SECOND
+        return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths // 10}{self._comma}{tenths % 10}"
+
+
+def _hops(state: CallState) -> tuple[Hop, ...]:
+    if isinstance(state, Stranger):
+        return ()
+    return (*state.file.hops, state.hop) if isinstance(state, Ringing | Connecting) else state.file.hops
+
+
+def _reason(file: File, hop: Hop) -> str:
+    """Why it is his turn."""
+    if not hop.in_turn:
+        return "take"
+    last = next((earlier for earlier in reversed(file.hops) if earlier.person == hop.person), None)
+    if last is None:
+        return "next" if file.hops else "first"
+    if last.how is Disposition.DECLINED:
+        return "reluctant"
+    return "back" if last.how is Disposition.UNREACHABLE else "again"
+
+
+_RU: Mapping[str, str] = {
+    "call": "Звонок на линию {line}, список «{chain}», окно {window} с.",
+    "stranger": "АТС не сообщила о начале этого звонка.",
+    "offer": "{number}. {who}, с {from} с: {end} ({why}).",
+    "lasted": "{after} с, {how}",
+    "end_rings": "звонит",
+    "end_picked": "трубка снята через {after} с",
+    "end_lost": "трубка снята, но через {after} с отбой до соединения",
+    "how_no_answer": "нет ответа",
+    "how_busy": "занято",
+    "how_declined": "звонок отклонён",
+    "how_unreachable": "телефон недоступен",
+    "how_cancelled": "вызов отменён: клиент положил трубку",
+    "how_elsewhere": "вызов снят: разговор начался в другом месте",
+    "how_completed": "соединение завершено",
+    "how_failed": "технический сбой",
+    "why_first": "начало списка",
+    "why_next": "по порядку",
+    "why_again": "список начат сначала",
+    "why_reluctant": "раньше звонок отклонён, но больше предложить некому",
+    "why_back": "снова на связи",
+    "why_take": "нажата кнопка «Взять звонок»",
+    "not_claimed": "{who}: на звонке {call}",
+    "not_in_call": "{who}: в другом разговоре",
+    "not_away": "{who}: отсутствует",
+    "not_unreachable": "{who}: телефон недоступен",
+    "not_no_change": "{who}: телефон был недоступен, и с тех пор ничего не изменилось",
+    "not_rests": "{who}: пауза до {until} с",
+    "not_declined": "{who}: звонок отклонён, сначала остальные",
+    "wait": "С {at} с звонок ждёт: предложить некому ({why}).",
+    "too_short": "С {at} с никто не вызывается: до конца окна меньше {least} с.",
+    "handed_over": "В {at} с клиент передан запасному плану АТС.",
+    "talk": "Разговор с {at} с, отвечает {who}.",
+    "talk_proved": "Разговор был (сообщено позже), ответ дан: {who}.",
+    "unknown": "неизвестно кто",
+    "unknown_at": "неизвестно кто (внутренний номер {extension})",
+    "contradiction": "Противоречие: названы также {others}.",
+    "talk_over": "Конец разговора в {at} с, длительность {length} с, завершение: {by}.",
+    "by_caller": "клиент",
+    "by_head": "сотрудник",
+    "by_pbx": "АТС",
+    "by_unknown": "неизвестно кем",
+    "outcome_caller_left": "Клиент положил трубку в {at} с, не дождавшись ответа.",
+    "outcome_nobody": "Никто не ответил, в {at} с клиент отключён.",
+    "outcome_fallback_served": "На запасной линии ответил номер {extension}.",
+    "outcome_fallback_missed": "На запасной линии никто не ответил.",
+    "outcome_fallback_unknown": "Чем кончился звонок на запасной линии, АТС не сообщила.",
+    "outcome_incomplete": "АТС сообщила о звонке не всё.",
+    "owed": "Клиенту нужно перезвонить: задача открыта.",
+    "live": "Звонок ещё идёт.",
+    "mark_real": "Отметка в {at} с: реальный клиент ({who}).",
+    "mark_spam": "Отметка в {at} с: спам ({who}).",
+}
+
+_EN: Mapping[str, str] = {
+    "call": "Call to line {line}, list “{chain}”, window {window} s.",
+    "stranger": "The PBX did not report the beginning of this call.",
+    "offer": "{number}. {who}, from {from} s: {end} ({why}).",
+    "lasted": "{after} s, {how}",
+    "end_rings": "ringing",
+    "end_picked": "picked up after {after} s",
+    "end_lost": "picked up, but hung up after {after} s before the connection",
+    "how_no_answer": "no answer",
+    "how_busy": "busy",
+    "how_declined": "declined",
+    "how_unreachable": "phone unreachable",
+    "how_cancelled": "cancelled: the client hung up",
+    "how_elsewhere": "withdrawn: somebody else talks",
+    "how_completed": "connection ended",
+    "how_failed": "technical failure",
+    "why_first": "start of the list",
+    "why_next": "in order",
+    "why_again": "the list began again",
+    "why_reluctant": "declined before, but there is nobody else",
+    "why_back": "back again",
+    "why_take": "pressed Take",
+    "not_claimed": "{who}: busy with call {call}",
+    "not_in_call": "{who}: in another talk",
+    "not_away": "{who}: away",
+    "not_unreachable": "{who}: phone unreachable",
+    "not_no_change": "{who}: phone was unreachable and nothing has changed since",
+    "not_rests": "{who}: rests until {until} s",
+    "not_declined": "{who}: declined, the others come first",
+    "wait": "From {at} s the call waits: nobody can be offered it ({why}).",
+    "too_short": "From {at} s nobody is rung: less than {least} s of the window are left.",
+    "handed_over": "At {at} s the client was given to the PBX's own plan.",
+    "talk": "Talk from {at} s, answered by {who}.",
+    "talk_proved": "There was a talk (told later), answered by {who}.",
+    "unknown": "it is not known whom",
+    "unknown_at": "it is not known whom (extension {extension})",
+    "contradiction": "Contradiction: {others} named as well.",
+    "talk_over": "The talk ended at {at} s after {length} s, by: {by}.",
+    "by_caller": "the client",
+    "by_head": "the head",
+    "by_pbx": "the PBX",
+    "by_unknown": "not known",
+    "outcome_caller_left": "The client hung up at {at} s before an answer.",
+    "outcome_nobody": "Nobody answered; at {at} s the client was released.",
+    "outcome_fallback_served": "Extension {extension} answered on the reserve line.",
+    "outcome_fallback_missed": "Nobody answered on the reserve line.",
+    "outcome_fallback_unknown": "The PBX did not report how the call ended on the reserve line.",
+    "outcome_incomplete": "The PBX did not report all of the call.",
+    "owed": "The client has to be called back: an entry is open.",
+    "live": "The call is still under way.",
+    "mark_real": "Marked at {at} s: real client ({who}).",
+    "mark_spam": "Marked at {at} s: spam ({who}).",
+}
+
+_TEXTS: Mapping[Language, Mapping[str, str]] = {"ru": _RU, "en": _EN}

@@ -1,0 +1,98 @@
+"""Commands that write speak to the running server over a local socket in the data folder.
+
+With no server they take the writer's lock themselves (`router.cli`). The socket is a file that only the server's own user
+may open; whoever can open it could write the journal as well, so it asks for no password.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from router.basis.people import Directory
+from router.chains.events import DirectoryApplied
+from router.chains.roster import ROSTER
+from router.crm_bridge.directory import differences
+from router.engine.core import Admission
+from router.engine.shell import Engine
+from router.office import roster_of
+
+SOCKET = "hopline.sock"
+
+
+async def apply_directory(engine: Engine, directory: Directory, by: str, *, dry: bool) -> list[str]:
+    """What the document changes; changes it unless `dry` or nothing differs."""
+    roster = roster_of(engine.core)
+    changed = differences(roster.directory.value if roster.directory else Directory(), directory)
+    if changed and not dry:
+        pinned = engine.core.contents.pin(directory)
+        answers = await engine.admit([Admission(ROSTER, DirectoryApplied(pinned, by), f"person:{by}")])
+        if answers[0].error is not None:
+            raise answers[0].error
+    return changed
+
+
+class Control:
+    """The server's end of the socket."""
+
+    def __init__(self, engine: Engine, data: Path) -> None:
+        self._engine = engine
+        self._path = data / SOCKET
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Open the socket."""
+        app = web.Application()
+        app.add_routes([web.post("/apply", self._apply), web.get("/status", self._status)])
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        self._path.unlink(missing_ok=True)
+        site = web.UnixSite(self._runner, str(self._path))
+        await site.start()
+        self._path.chmod(0o600)
+
+    async def stop(self) -> None:
+        """Close it."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._path.unlink(missing_ok=True)
+
+    async def _apply(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        directory = msgspec.convert(body["directory"], Directory)
+        changed = await apply_directory(self._engine, directory, str(body["by"]), dry=bool(body["dry"]))
+        return web.json_response({"changed": changed})
+
+    async def _status(self, request: web.Request) -> web.Response:
+        lanes = sorted(self._engine.lanes_out_of_sight())
+        return web.json_response({"writable": self._engine.writable, "out_of_sight": lanes})
+
+
+@asynccontextmanager
+async def running_server(data: Path) -> AsyncIterator[aiohttp.ClientSession | None]:
+    """A session with the running server; None if there is none."""
+    path = data / SOCKET
+    if not path.exists():
+        yield None
+        return
+    async with aiohttp.ClientSession(
+        "http://hopline", connector=aiohttp.UnixConnector(str(path)), timeout=aiohttp.ClientTimeout(total=10)
+    ) as session:
+        try:
+            async with session.get("/status") as answer:
+                answer.raise_for_status()
+        except aiohttp.ClientConnectorError:
+            yield None  # left over from a server that was killed
+            return
+        yield session
+
+
+async def ask(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> Any:
+    """One request to the running server."""
+    async with session.post(path, json=body) as answer:
+        answer.raise_for_status()
+        return await answer.json()

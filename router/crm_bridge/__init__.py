@@ -1,0 +1,1 @@
+"""Bridges to CRMs, and the company's own directory of people (`directory`)."""

@@ -1,0 +1,142 @@
+"""Reads people, lines and chains from `people.toml`, finds all mistakes in it, and tells what a new document changes."""
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from router.basis.failures import Mistake, Mistakes
+from router.basis.people import Chain, Directory, Line, Person
+from router.chains.terms import Terms, with_deviations
+
+ROLES = ("head", "manager", "pm", "director", "admin")
+
+
+def read_directory(path: Path) -> Directory:
+    """The directory in a file. Raises `Mistakes`, all of them at once."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Mistakes([Mistake(str(path), "", "no such file; config/people.example.toml shows one")]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Mistakes([Mistake(str(path), "", f"not readable as TOML: {error}")]) from error
+    return directory_of(document)
+
+
+def directory_of(document: dict[str, Any]) -> Directory:
+    """The directory in a parsed document. Raises `Mistakes`."""
+    mistakes: list[Mistake] = []
+    for key in document:
+        if key not in ("person", "line", "chain"):
+            mistakes.append(Mistake(key, document[key], "unknown table; use [[person]], [[line]], [chain.<id>]"))
+    people = _read(document.get("person", []), Person, "person", mistakes)
+    lines = _read(document.get("line", []), Line, "line", mistakes)
+    chains_raw = document.get("chain", {})
+    if not isinstance(chains_raw, dict):
+        mistakes.append(Mistake("chain", chains_raw, "write [chain.<id>], one table for each chain"))
+        chains_raw = {}
+    chains = _read(
+        [{"id": name, **body} if isinstance(body, dict) else body for name, body in chains_raw.items()],
+        Chain,
+        "chain",
+        mistakes,
+    )
+    directory = Directory(tuple(people), tuple(lines), tuple(chains))
+    mistakes.extend(check(directory))
+    if mistakes:
+        raise Mistakes(mistakes)
+    return directory
+
+
+def _read(rows: Any, kind: type[Any], name: str, mistakes: list[Mistake]) -> list[Any]:
+    if not isinstance(rows, list):
+        mistakes.append(Mistake(name, rows, f"write [[{name}]], one table for each"))
+        return []
+    found: list[Any] = []
+    known = {field.name for field in msgspec.structs.fields(kind)}
+    for index, row in enumerate(rows):
+        where = f"{name}[{row.get('id', row.get('number', index)) if isinstance(row, dict) else index}]"
+        if not isinstance(row, dict):
+            mistakes.append(Mistake(where, row, "must be a table"))
+            continue
+        for key in row.keys() - known:
+            mistakes.append(Mistake(f"{where}.{key}", row[key], f"unknown; known are {', '.join(sorted(known))}"))
+        try:
+            found.append(msgspec.convert({key: row[key] for key in row.keys() & known}, kind))
+        except msgspec.ValidationError as error:
+            mistakes.append(Mistake(where, row, str(error)))
+    return found
+
+
+def check(directory: Directory) -> list[Mistake]:
+    """Contradictions inside a directory."""
+    mistakes: list[Mistake] = []
+    for what, ids in (
+        ("person.id", [person.id for person in directory.people]),
+        ("line.number", [line.number for line in directory.lines]),
+    ):
+        mistakes += [Mistake(what, name, "given twice") for name, times in Counter(ids).items() if times > 1]
+    extensions = Counter(extension for person in directory.people for extension in person.extensions)
+    for extension, times in extensions.items():
+        if times > 1:
+            remedy = "belongs to more than one person: who answered could not be told; give each his own"
+            mistakes.append(Mistake("person.extensions", extension, remedy))
+    for person in directory.people:
+        if not person.id.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            mistakes.append(Mistake("person.id", person.id, "use letters, digits, dots, dashes, underscores"))
+    for line in directory.lines:
+        if directory.chain(line.chain) is None:
+            mistakes.append(Mistake(f"line[{line.number}].chain", line.chain, "no such chain"))
+    for chain in directory.chains:
+        mistakes += _check_chain(directory, chain)
+    return mistakes
+
+
+def _check_chain(directory: Directory, chain: Chain) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    where = f"chain.{chain.id}"
+    if not chain.heads:
+        mistakes.append(Mistake(f"{where}.heads", [], "name at least one person: nobody would be rung"))
+    for head, times in Counter(chain.heads).items():
+        person = directory.person(head)
+        if person is None:
+            mistakes.append(Mistake(f"{where}.heads", head, "no person has this id"))
+        elif not person.extensions:
+            mistakes.append(Mistake(f"{where}.heads", head, "has no extension and can never be rung"))
+        if times > 1:
+            mistakes.append(Mistake(f"{where}.heads", head, "given twice; the list begins again by itself"))
+    mistakes += with_deviations(Terms(), chain.terms, f"{where}.terms")[1]
+    return mistakes
+
+
+def differences(before: Directory, after: Directory) -> list[str]:
+    """What a new directory changes, a line each: `+` added, `-` removed, `~` changed."""
+    lines: list[str] = []
+    for what, old, new in (
+        ("person", {row.id: row for row in before.people}, {row.id: row for row in after.people}),
+        ("line", {row.number: row for row in before.lines}, {row.number: row for row in after.lines}),
+        ("chain", {row.id: row for row in before.chains}, {row.id: row for row in after.chains}),
+    ):
+        for key in sorted(old.keys() | new.keys()):
+            lines += _difference(f"{what} {key}", old.get(key), new.get(key))
+    return lines
+
+
+def _difference(name: str, old: Any, new: Any) -> list[str]:
+    if old == new:
+        return []
+    if old is None:
+        return [f"+ {name}"]
+    if new is None:
+        return [f"- {name}"]
+    return [
+        f"~ {name}: {field} {_plain(getattr(old, field))} -> {_plain(getattr(new, field))}"
+        for field in old.__struct_fields__
+        if getattr(old, field) != getattr(new, field)
+    ]
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

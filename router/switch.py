@@ -1,0 +1,206 @@
+"""One PBX as the running server sees it: reports in, effects out, comparing after each (re)connect. Knows the engine."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from router.basis.failures import Failure, Permanent, Temporary
+from router.basis.machine import Event
+from router.basis.phone import masked, normal
+from router.chains.call import CallMachine
+from router.chains.delivery import pbx_lane
+from router.chains.effects import RingLeg, SendToFallback, TelephonyEffect
+from router.chains.events import CallArrived, DeviceSeen
+from router.chains.roster import ROSTER
+from router.engine.core import Admission
+from router.engine.journal import EffectId, Order
+from router.engine.shell import Engine
+from router.engine.store.port import StoreUnavailable
+from router.office import call_chain
+from router.reconcile import LiveCall, reconcile
+from router.telephony_adapter.port import KeepsUnread, Report, Telephony, UnknownPayload
+
+log = structlog.get_logger(__name__)
+
+
+class Switch:
+    """Between one `Telephony` and the engine."""
+
+    def __init__(  # noqa: PLR0913 - what connects the two
+        self,
+        telephony: Telephony,
+        engine: Engine,
+        *,
+        region: str,
+        keep_raw: bool,
+        look_every: float,
+        resync_limit: float,
+        rung_twice: Callable[[int], None],
+    ) -> None:
+        self.telephony = telephony
+        self.lane = pbx_lane(telephony.name)
+        self.visible = False
+        self._engine = engine
+        self._region = region
+        self._keep_raw = keep_raw
+        self._look_every = look_every
+        self._resync_limit = resync_limit
+        self._rung_twice = rung_twice
+        self._recovered: frozenset[EffectId] = frozenset()
+        self._looking = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- life --------------------------------------------------------------------------------------------------
+
+    def start(self, recovered: Sequence[Order]) -> None:
+        """Begin to receive; calls of this PBX wait until it has been read, at most the resync limit."""
+        self._recovered = frozenset(order.id for order in recovered if order.delivery.lane == self.lane)
+        self._engine.performers[self.lane] = self.perform
+        if isinstance(self.telephony, KeepsUnread):
+            self.telephony.unknown = self._keep
+        for work in (self._receive(), self._limit(), self._look_now_and_then()):
+            self._tasks.append(asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        """Stop receiving."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.telephony.close()
+
+    async def ended(self) -> None:
+        """Raises when receiving has ended for good."""
+        await asyncio.gather(*self._tasks[:1])
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                await self.telephony.run(self.deliver, self.in_sight)
+            except Permanent as failure:
+                self.visible = False
+                log.critical("pbx_lost_for_good", pbx=self.telephony.name, code=failure.code, detail=failure.detail)
+                raise
+            except Failure as failure:
+                log.error("pbx_run_ended", pbx=self.telephony.name, code=failure.code)
+            await asyncio.sleep(1)
+
+    async def _limit(self) -> None:
+        await asyncio.sleep(self._resync_limit)
+        if not self.visible:
+            log.error("pbx_out_of_sight", pbx=self.telephony.name, waited_s=self._resync_limit)
+            self._engine.in_sight(self.lane)
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(self._look_every)
+            if self.visible:
+                await self._look("periodic")
+
+    # --- in ----------------------------------------------------------------------------------------------------
+
+    async def deliver(self, reports: Sequence[Report]) -> Sequence[str | None]:
+        """See `router.telephony_adapter.port.Deliver`."""
+        admissions = [self._admission(report) for report in reports]
+        try:
+            answers = await self._engine.admit(admissions)
+        except StoreUnavailable as error:
+            await self._turn_away(reports)
+            raise Temporary("journal_unavailable", str(error)) from error
+        for answer in answers:
+            if answer.error is not None:
+                log.error("report_not_taken", pbx=self.telephony.name, event_type=type(answer.admission.event).__name__)
+        return [answer.reply for answer in answers]
+
+    def _admission(self, report: Report) -> Admission:
+        chain = ROSTER if isinstance(report.event, DeviceSeen) else call_chain(self.telephony.name, report.call)
+        personal: dict[str, tuple[str, str]] = {}
+        for name, raw in report.personal.items():
+            number = normal(raw, self._region)
+            if number is not None:
+                personal[name] = ("phone", number)
+        return Admission(
+            chain, report.event, self.lane, report.origin, personal, report.raw if self._keep_raw else None
+        )  # fmt: skip
+
+    async def _keep(self, payload: UnknownPayload) -> None:
+        """A payload that nobody could read is put away for a person to look at."""
+        key = {"id": hashlib.sha256(payload.body).hexdigest()}
+        values = {
+            "at": self._engine.clock.now(),
+            "chain": "",
+            "source": self.lane,
+            "event": payload.body,
+            "error": payload.reason,
+        }
+        await self._engine.store.upsert("quarantine", key, values)
+
+    async def _turn_away(self, reports: Sequence[Report]) -> None:
+        """The journal cannot be written: new callers go to the PBX's own plan, whose record is read back later."""
+        for report in reports:
+            if isinstance(report.event, CallArrived):
+                log.error("call_sent_to_fallback", pbx=self.telephony.name, call=report.call, why="journal_unavailable")
+                try:
+                    await self.telephony.perform(SendToFallback(self.telephony.name, report.call), None)
+                except Failure as failure:
+                    log.error("fallback_not_reached", pbx=self.telephony.name, code=failure.code)
+
+    async def in_sight(self, visible: bool, why: str) -> None:  # noqa: FBT001 - the port's signature
+        """The adapter says whether the PBX can be seen."""
+        log.info("pbx_sight", pbx=self.telephony.name, visible=visible, why=why)
+        if not visible:
+            self.visible = False
+            self._engine.out_of_sight(self.lane)
+            return
+        if await self._look(why):
+            self.visible = True
+            self._engine.in_sight(self.lane)
+
+    async def _look(self, why: str) -> bool:
+        """Read the PBX, admit what we did not know. False if it could not be read."""
+        async with self._looking:
+            core, outbox = self._engine.core, self._engine.outbox
+            looked = self._engine.clock.now()
+            # Taken before the look: a ring that is sent meanwhile may be missing in what the PBX shows.
+            rings = [order for order in outbox.waiting() if isinstance(order.effect, RingLeg)]
+            rings = [order for order in rings if order.delivery.lane == self.lane]
+            try:
+                sighting = await self.telephony.look()
+            except Failure as failure:
+                log.warning("pbx_not_read", pbx=self.telephony.name, code=failure.code, why=why)
+                return False
+            prefix = call_chain(self.telephony.name, "")
+            shown = {prefix + sight.call for sight in sighting.calls}
+            known = [
+                LiveCall(live.id, live.id.removeprefix(prefix), live.state, live.at)  # type: ignore[arg-type]
+                for live in core.live.values()
+                # What is over on both sides needs no comparing, and there are thousands of these.
+                if (not live.final or live.id in shown)
+                and live.id.startswith(prefix)
+                and isinstance(live.machine, CallMachine)
+            ]
+            now = self._engine.clock.now()
+            findings = reconcile(self.telephony.name, known, rings, self._recovered, sighting, looked, now)
+            for order in findings.adopted:
+                outbox.resolve(order, "adopted")
+            if findings.maybe_rung_twice:
+                self._rung_twice(findings.maybe_rung_twice)
+            self._recovered = frozenset()
+            if findings.admissions:
+                log.info("pbx_differences", pbx=self.telephony.name, why=why, facts=len(findings.admissions))
+                await self._engine.admit_surely(findings.admissions)
+            return True
+
+    # --- out ---------------------------------------------------------------------------------------------------
+
+    async def perform(self, order: Order) -> Sequence[Event]:
+        """Carry out one telephony effect."""
+        effect = order.effect
+        assert isinstance(effect, TelephonyEffect), "only telephony effects travel in this lane"
+        caller = None
+        if isinstance(effect, RingLeg):
+            if effect.caller is not None:
+                caller = await self._engine.reveal(effect.caller)
+            log.info("ring", call=effect.call, leg=effect.leg, extension=effect.extension, caller=masked(caller or ""))
+        return await self.telephony.perform(effect, caller)

@@ -1,0 +1,60 @@
+"""Settings of `[pbx.<name>]` with `kind = "webhook"`. The secrets are no setting: see `secrets_variable`."""
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from router.telephony_adapter.port import Abilities
+
+
+class WebhookSettings(BaseModel):
+    """How one webhook PBX is reached and what it can do. Manual for its owner: docs/webhook-pbx.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command_url: str = Field(pattern=r"^https?://[^@\s?#]+$")
+    """Address of the PBX that takes our commands; its live calls are read below it, at `<command_url>/calls`."""
+    answer_within_s: float = Field(default=3.0, gt=0, le=60)
+    """How long a command may take, seconds. It is only accepted within this time, not carried out."""
+    look_every_s: float = Field(default=2.0, ge=0.05, le=300)
+    """How often the list of calls is read to see that the PBX is there, seconds."""
+    lost_after: int = Field(default=2, ge=1, le=100)
+    """How many readings in a row must fail before the PBX counts as out of sight: one may be a slow moment."""
+    net_s: int = Field(default=3, ge=1, le=60)
+    """A ring that the server ends itself is ended by the PBX this many seconds later, in case the server is dead."""
+    connections: int = Field(default=32, ge=1, le=1000)
+    """Connections to the PBX at most."""
+    owns_timer: Literal["pbx", "server"] = "pbx"
+    """Who ends a ring after its full time. `pbx`: it honours `ring_ms`, also while the server is away."""
+    whole_second_timer: bool = False
+    """The PBX rounds `ring_ms` to seconds."""
+    can_cancel_leg: bool = True
+    """It obeys `stop` while a phone rings."""
+    can_connect_late: bool = False
+    """An answer that comes after `stop` may still be connected."""
+    reports_ringing: bool = True
+    """It tells `leg.ringing`."""
+    reports_answerer: bool = True
+    """It names the extension in `leg.answered`."""
+    idempotent_legs: bool = True
+    """A ring ordered twice under one leg id rings once, also after the leg has ended."""
+    remembers_legs: bool = True
+    """Legs that ended within the last ten minutes are in the list of calls."""
+
+    def abilities(self) -> Abilities:
+        """As the port asks for them."""
+        return Abilities(
+            owns_timer=self.owns_timer,
+            whole_second_timer=self.whole_second_timer,
+            can_cancel_leg=self.can_cancel_leg,
+            can_connect_late=self.can_connect_late,
+            reports_ringing=self.reports_ringing,
+            reports_answerer=self.reports_answerer,
+            idempotent_legs=self.idempotent_legs,
+        )
+
+
+def secrets_variable(name: str) -> str:
+    """Environment variable that holds the secrets shared with PBX `name`, separated by spaces; the first one signs."""
+    return f"HOPLINE_PBX_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_SECRETS"

@@ -1,0 +1,143 @@
+"""State of a call -> what is shown of it. Pure, apart from looking at names."""
+
+from collections.abc import Callable, Mapping
+
+from router.basis.instants import Instant
+from router.basis.machine import Token
+from router.basis.people import Directory
+from router.chains.call_states import (
+    CallState,
+    Connecting,
+    Ended,
+    HandedOver,
+    Ringing,
+    Stranger,
+    Talking,
+    Waiting,
+)
+from router.chains.callback import Debt
+from router.chains.choice import Sight, choose
+from router.chains.enquiry import End, File, Hop, with_hop
+from router.chains.events import Disposition
+from router.web.views import CallView, DebtView, EndedView, HopView
+
+Phone = Callable[[Token | None], str]
+"""Token -> masked number; empty where it is withheld."""
+
+MOST_PLANNED = 8
+"""Planned hops shown at most."""
+
+
+class Names:
+    """Names of people and lines, from one directory."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._people: Mapping[str, str] = {person.id: person.name for person in directory.people}
+        self._lines: Mapping[str, str] = {line.number: line.title for line in directory.lines if line.title}
+
+    def person(self, person: str) -> str:
+        """The name; the id where nobody has it any more."""
+        return self._people.get(person, person)
+
+    def line(self, number: str) -> str:
+        """What people call the line; its number where it has no name."""
+        return self._lines.get(number, number)
+
+
+def call_view(chain: str, state: CallState, names: Names, phone: Phone, sights: tuple[Sight, ...]) -> CallView | None:
+    """A live call; None for one that is over."""
+    match state:
+        case Ringing(file, hop):
+            hops = (*_past(file, names), _hop(hop, "ringing", names), *_planned(file, hop, sights, names))
+            return _view(chain, file, names, phone, "ringing", hop.person, hop.extension, hop.start, hop.end, hops)
+        case Waiting(file, _, keys):
+            waits_for = tuple(names.person(key.partition(":")[2]) for key in keys)
+            since = file.hops[-1].ended if file.hops and file.hops[-1].ended else file.arrived
+            return _view(
+                chain, file, names, phone, "waiting", "", "", since, file.window_end, _past(file, names), waits_for
+            )  # fmt: skip
+        case Connecting(file, hop):
+            since = hop.answered or hop.start
+            hops = (*_past(file, names), _hop(hop, "answered", names))
+            return _view(chain, file, names, phone, "connecting", hop.person, hop.extension, since, Instant(0), hops)
+        case Talking(file, end):
+            since = end.talk_from or end.at
+            past = _past(file, names, talk=end)
+            return _view(chain, file, names, phone, "talking", end.person, end.extension, since, Instant(0), past)
+        case HandedOver(file, until):
+            since = Instant(until - file.terms.handover_within)
+            return _view(chain, file, names, phone, "fallback", "", "", since, Instant(0), _past(file, names))
+        case Stranger():
+            return CallView(
+                chain, "", names.line(state.line), state.channel, state.first, state.until, "stranger",
+                "", "", state.first, state.until,
+            )  # fmt: skip
+        case Ended():
+            return None
+
+
+def ended_view(chain: str, state: Ended, names: Names, phone: Phone) -> EndedView:
+    """A call that is over."""
+    file, end = state.file, state.end
+    return EndedView(
+        chain, phone(file.caller), names.line(file.line), file.channel, file.arrived, end.at, end.outcome.value,
+        names.person(end.person), end.extension, end.talk_from or Instant(0),
+        file.verdicts[-1].verdict if file.verdicts else "",
+    )  # fmt: skip
+
+
+def debt_view(chain: str, debt: Debt, names: Names, phone: Phone) -> DebtView:
+    """A call-back that is owed."""
+    return DebtView(chain, phone(debt.caller), names.line(debt.line), debt.channel, debt.arrived, debt.why)
+
+
+def _view(  # noqa: PLR0913 - one line per column of the view
+    chain: str,
+    file: File,
+    names: Names,
+    phone: Phone,
+    state: str,
+    person: str,
+    extension: str,
+    since: Instant,
+    until: Instant,
+    hops: tuple[HopView, ...],
+    waits_for: tuple[str, ...] = (),
+) -> CallView:
+    return CallView(
+        chain, phone(file.caller), names.line(file.line), file.channel, file.arrived, file.window_end,
+        state, names.person(person), extension, since, until, hops, waits_for,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _past(file: File, names: Names, talk: End | None = None) -> tuple[HopView, ...]:
+    return tuple(_hop(hop, _how(hop, talk), names) for hop in file.hops)
+
+
+def _how(hop: Hop, talk: End | None) -> str:
+    if hop.how is not None:
+        return hop.how.value
+    # His phone was rung, but the evidence names another who speaks: not his answer.
+    foreign = talk is not None and talk.leg == hop.leg and talk.person != hop.person
+    return Disposition.ELSEWHERE.value if foreign else "answered"
+
+
+def _hop(hop: Hop, how: str, names: Names) -> HopView:
+    end = hop.answered if how == "answered" else hop.ended
+    return HopView(names.person(hop.person), how, hop.start, end or hop.end)
+
+
+def _planned(file: File, hop: Hop, sights: tuple[Sight, ...], names: Names) -> tuple[HopView, ...]:
+    """Who is rung next if nobody answers and nothing changes: the same choice that the call will make."""
+    planned: list[HopView] = []
+    terms = file.terms
+    file, at = with_hop(file, hop, Disposition.NO_ANSWER, hop.end), hop.end
+    while file.window_end - at >= terms.min_offer and len(planned) < MOST_PLANNED:
+        seat = choose(file, sights, at).seat
+        if seat is None:
+            break
+        end = Instant(min(at + terms.ring, file.window_end))
+        planned.append(HopView(names.person(seat.person), "planned", at, end))
+        imagined = Hop(len(file.hops) + 1, seat.person, seat.extension, "", at, end, timed_by_pbx=False, ordered=at)
+        file, at = with_hop(file, imagined, Disposition.NO_ANSWER, end), end
+    return tuple(planned)

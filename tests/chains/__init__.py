@@ -1,0 +1,1 @@
+"""Machines and rules of `router.chains`, each for itself."""

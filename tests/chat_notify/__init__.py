@@ -1,0 +1,1 @@
+"""Chats: cards in words, buttons, the inbox."""

@@ -1,0 +1,1 @@
+"""Whole programs against real neighbours, each started by the tests themselves."""

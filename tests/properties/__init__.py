@@ -1,0 +1,1 @@
+"""Random histories over the laws of the core."""

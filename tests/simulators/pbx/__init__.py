@@ -1,0 +1,1 @@
+"""The played PBX: stories on a virtual clock, and one as a process of its own."""

@@ -1,0 +1,1 @@
+"""The Asterisk adapter against a played ARI (fast). Against the real one: tests/e2e/asterisk/test_adapter.py."""

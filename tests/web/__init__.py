@@ -1,0 +1,1 @@
+"""Pages: rendering, presses, streams, headers."""
