@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from router.basis.failures import Mistake, Mistakes
 from router.basis.people import Directory
 from router.chains.events import DirectoryApplied
 from router.chains.roster import ROSTER
@@ -39,6 +40,13 @@ JOURNAL = "hopline.db"
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request at most; the largest known PBX report has a few kilobytes."""
+
+REQUESTS_END_WITHIN = 1.0
+"""Seconds that requests under way have at an orderly stop: a fact is stored within milliseconds, and a service manager
+kills who is slow to stop (systemd: TimeoutStopSec, 90 s; docker stop: 10 s)."""
+
+LAST_TURN_WITHIN = 1.0
+"""Seconds in which the engine notes what its last effects reported; a commit takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ class Server:
         """Where the server listens, once it does."""
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        """What must run for ever; the engine first."""
 
     def _switch(self, index: int) -> Switch:
         server = self.config.server
@@ -89,7 +98,17 @@ class Server:
         )
 
     async def start(self, directory: Directory | None = None) -> None:
-        """Start everything; returns when pages are served. `directory` is applied if the journal has none yet."""
+        """Start everything; returns when pages are served. `directory` is applied if the journal has none yet.
+
+        Raises what went wrong, with everything stopped again that was started: StoreUnavailable, Mistakes.
+        """
+        try:
+            await self._start(directory)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, directory: Directory | None) -> None:
         recovered = await self.engine.open(switch.lane for switch in self.switches)
         self.engine.performers["inbox"] = self.inbox.perform
         self._tasks.append(asyncio.create_task(self.engine.run(), name="engine"))
@@ -103,17 +122,24 @@ class Server:
         log.info("started", url=self.url, pbx=[switch.telephony.name for switch in self.switches])
 
     async def stop(self) -> None:
-        """Stop in the opposite order; what is under way in the PBX goes on there."""
+        """Stop in the opposite order, whatever of it was started; what is under way in the PBX goes on there.
+
+        Connections to the PBXs are closed last: effects under way have a moment to be noted as sent.
+        """
         await self.control.stop()
         for switch in self.switches:
-            await switch.stop()
+            await switch.rest()
         if self._runner is not None:
             await self._runner.cleanup()
         await self.engine.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=LAST_TURN_WITHIN)
         for task in self._tasks:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        for switch in self.switches:
+            await switch.stop()
         await self.engine.store.close()
 
     async def apply(self, directory: Directory, by: str) -> None:
@@ -142,9 +168,13 @@ class Server:
         )
         add_pages(app, desk)
         add_health(app, self.engine, self.switches, self.registry)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUESTS_END_WITHIN)
         await self._runner.setup()
         site = web.TCPSite(self._runner, server.host, server.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            remedy = f"cannot listen there: {error.strerror}; end the other program or choose another port"
+            raise Mistakes([Mistake("server.port", f"{server.host}:{server.port}", remedy)]) from error
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"

@@ -6,6 +6,7 @@ may open; whoever can open it could write the journal as well, so it asks for no
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,20 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from router.basis.failures import Mistake, Mistakes
 from router.basis.people import Directory
 from router.chains.events import DirectoryApplied
 from router.chains.roster import ROSTER
 from router.crm_bridge.directory import differences
 from router.engine.core import Admission
 from router.engine.shell import Engine
+from router.engine.store.port import StoreUnavailable
 from router.office import roster_of
 
 SOCKET = "hopline.sock"
+
+ENDS_WITHIN = 1.0
+"""Seconds that a command under way has when the server stops."""
 
 
 async def apply_directory(engine: Engine, directory: Directory, by: str, *, dry: bool) -> list[str]:
@@ -45,14 +51,18 @@ class Control:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Open the socket."""
+        """Open the socket. Raises Mistakes."""
         app = web.Application()
         app.add_routes([web.post("/apply", self._apply), web.get("/status", self._status)])
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        self._path.unlink(missing_ok=True)
-        site = web.UnixSite(self._runner, str(self._path))
-        await site.start()
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=ENDS_WITHIN)
+        await runner.setup()
+        self._path.unlink(missing_ok=True)  # ours alone: whoever gets here holds the writer's lock
+        try:
+            await web.UnixSite(runner, str(self._path)).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise Mistakes([Mistake("server.data", str(self._path), f"no socket can be opened there: {error}")]) from error
+        self._runner = runner
         self._path.chmod(0o600)
 
     async def stop(self) -> None:
@@ -64,7 +74,10 @@ class Control:
     async def _apply(self, request: web.Request) -> web.Response:
         body = await request.json()
         directory = msgspec.convert(body["directory"], Directory)
-        changed = await apply_directory(self._engine, directory, str(body["by"]), dry=bool(body["dry"]))
+        try:
+            changed = await apply_directory(self._engine, directory, str(body["by"]), dry=bool(body["dry"]))
+        except StoreUnavailable as error:
+            return web.json_response({"error": str(error)}, status=503)
         return web.json_response({"changed": changed})
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -74,7 +87,7 @@ class Control:
 
 @asynccontextmanager
 async def running_server(data: Path) -> AsyncIterator[aiohttp.ClientSession | None]:
-    """A session with the running server; None if there is none."""
+    """A session with the running server; None if there is none. Raises StoreUnavailable where it does not answer."""
     path = data / SOCKET
     if not path.exists():
         yield None
@@ -88,11 +101,20 @@ async def running_server(data: Path) -> AsyncIterator[aiohttp.ClientSession | No
         except aiohttp.ClientConnectorError:
             yield None  # left over from a server that was killed
             return
+        except (aiohttp.ClientError, TimeoutError) as error:
+            message = f"the server behind {path} does not answer: {type(error).__name__}"
+            raise StoreUnavailable(message) from error
         yield session
 
 
 async def ask(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> Any:
-    """One request to the running server."""
-    async with session.post(path, json=body) as answer:
-        answer.raise_for_status()
-        return await answer.json()
+    """One request to the running server. Raises StoreUnavailable where it cannot write or does not answer."""
+    try:
+        async with session.post(path, json=body) as answer:
+            if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise StoreUnavailable((await answer.json())["error"])
+            answer.raise_for_status()
+            return await answer.json()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        message = f"the server did not do it: {type(error).__name__}"
+        raise StoreUnavailable(message) from error

@@ -1,6 +1,7 @@
 """What a call sees of the company at the moment an event is admitted: its plan, who is free, whose extension that is.
 
-Looked up once, stored with the event; a replay never comes here. Knows chains and the engine, so it stands beside `app`.
+Looked up once, stored with the event; a replay never comes here. It knows chains and the engine, so it stands beside
+`app`.
 """
 
 from collections.abc import Mapping
@@ -136,18 +137,20 @@ class Office:
             return ()
         holder_of = core.claims.holder
         for seat in plan.seats:
+            # Who is away is not waited for although he still talks: first whether he is there, then whether he is free.
+            if not everybody_there and (why := roster.why_not(seat.person, seat.extension)) is not None:
+                sights.append(Sight(seat.person, why))
+                continue
             holder = holder_of(person_key(seat.person)) if exclusive else None
             if holder is not None and holder != chain:
                 sights.append(Sight(seat.person, "claimed", holder))
-            elif not everybody_there and (why := roster.why_not(seat.person, seat.extension)) is not None:
-                sights.append(Sight(seat.person, why))
         return tuple(sights)
 
 
 def _has_no_papers(state: State, event: Event) -> bool:
     """The call's arrival was not told yet, or is told by this event after other facts."""
     return isinstance(state, Stranger) or (
-        isinstance(event, CallArrived) and isinstance(state, Filed) and not state.file.line
+        isinstance(event, CallArrived) and isinstance(state, Filed) and not state.file.reported
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Event
+from router.basis.phone import normal
 from router.chains.call_states import (
     CallState,
     Connecting,
@@ -74,13 +75,14 @@ def reconcile(  # noqa: PLR0913 - all that a comparison compares
     sighting: Sighting,
     looked: Instant,
     now: Instant,
+    region: str = "RU",
 ) -> Findings:
     """Compare. `rings` are ring orders still in the outbox, `recovered` those that may have been sent before a restart.
 
     Chains that had an event since the look began (`looked`) are left alone: the look is older than what they know.
     """
     findings = Findings()
-    comparison = _Comparison(pbx, sighting, findings, recovered, now)
+    comparison = _Comparison(pbx, sighting, findings, recovered, now, region)
     orders = {order.effect.leg: order for order in rings if isinstance(order.effect, RingLeg)}
     seen: set[str] = set()
     for live in known:
@@ -95,8 +97,15 @@ def reconcile(  # noqa: PLR0913 - all that a comparison compares
 
 class _Comparison:
     def __init__(
-        self, pbx: str, sighting: Sighting, findings: Findings, recovered: frozenset[EffectId], now: Instant
+        self,
+        pbx: str,
+        sighting: Sighting,
+        findings: Findings,
+        recovered: frozenset[EffectId],
+        now: Instant,
+        region: str,
     ) -> None:
+        self._region = region
         self._pbx = pbx
         self._sighting = sighting
         self._calls = {sight.call: sight for sight in sighting.calls}
@@ -127,7 +136,8 @@ class _Comparison:
     def adopt(self, sight: CallSight) -> None:
         """A call that we do not know of: it arrived while we were away."""
         chain = f"call:{self._pbx}:{sight.call}"
-        personal = {"caller": ("phone", sight.caller)} if sight.caller else {}
+        number = normal(sight.caller, self._region)
+        personal = {"caller": ("phone", number)} if number is not None else {}
         self._findings.admissions.append(
             Admission(chain, CallArrived(sight.line), f"pbx:{self._pbx}", "arrived", personal)
         )

@@ -42,6 +42,8 @@ class Switch:
         self.telephony = telephony
         self.lane = pbx_lane(telephony.name)
         self.visible = False
+        self.seen = False
+        """Whether it has been read since the start; one that is lost again after that is waited for."""
         self._engine = engine
         self._region = region
         self._keep_raw = keep_raw
@@ -63,11 +65,15 @@ class Switch:
         for work in (self._receive(), self._limit(), self._look_now_and_then()):
             self._tasks.append(asyncio.create_task(work))
 
-    async def stop(self) -> None:
-        """Stop receiving."""
+    async def rest(self) -> None:
+        """Receive no more; effects may still be carried out."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Receive no more and free the connections, which cuts effects that are still under way."""
+        await self.rest()
         await self.telephony.close()
 
     async def ended(self) -> None:
@@ -88,7 +94,7 @@ class Switch:
 
     async def _limit(self) -> None:
         await asyncio.sleep(self._resync_limit)
-        if not self.visible:
+        if not self.seen:
             log.error("pbx_out_of_sight", pbx=self.telephony.name, waited_s=self._resync_limit)
             self._engine.in_sight(self.lane)
 
@@ -154,7 +160,7 @@ class Switch:
             self._engine.out_of_sight(self.lane)
             return
         if await self._look(why):
-            self.visible = True
+            self.visible = self.seen = True
             self._engine.in_sight(self.lane)
 
     async def _look(self, why: str) -> bool:
@@ -181,7 +187,7 @@ class Switch:
                 and isinstance(live.machine, CallMachine)
             ]
             now = self._engine.clock.now()
-            findings = reconcile(self.telephony.name, known, rings, self._recovered, sighting, looked, now)
+            findings = reconcile(self.telephony.name, known, rings, self._recovered, sighting, looked, now, self._region)
             for order in findings.adopted:
                 outbox.resolve(order, "adopted")
             if findings.maybe_rung_twice:

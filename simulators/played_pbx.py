@@ -215,6 +215,8 @@ class PlayedPbx:
 
     def _look(self) -> Sighting | Promise[Sighting]:
         if self._faults.travel == (0, 0):
+            if self.outage:
+                raise Temporary("no_answer")
             return self._shown()
         promise: Promise[Sighting] = Promise()
         chance, travel = self._world.chance, self._faults.travel

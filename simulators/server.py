@@ -34,7 +34,10 @@ COMPARE_EVERY = 30 * SECOND
 """How often the PBX's live calls are compared with ours (default of `look_every_s` of the server)."""
 
 AUDIT_EVERY = 60 * SECOND
-"""Rounds of the auditor; the server makes one every 5 s, which would only make the simulation slower."""
+"""Rounds of the auditor while calls live; the server makes one every 5 s, which would only make this slower."""
+
+AUDIT_AT_LEAST = 3600 * SECOND
+"""At night."""
 
 
 class Killed(BaseException):
@@ -65,8 +68,9 @@ class ScriptedEngine(Engine):
             self._scripts.start(self._perform(order))
 
     def next_due(self) -> Instant | None:
-        """When it has something to do by itself."""
-        wakes = [wake for wake in (self.core.timer.next(), self.outbox.next_wake()) if wake is not None]
+        """When it has something to do by itself; as `Engine._arm` reckons it."""
+        marks = None if self._marks_since is None else Instant(self._marks_since + shell.MARKS_WAIT)
+        wakes = [wake for wake in (self.core.timer.next(), self.outbox.next_wake(), marks) if wake is not None]
         return min(wakes, default=None)
 
     def move(self, now: Instant) -> bool:
@@ -156,6 +160,7 @@ class Server:
         self._pbx = pbx
         self._cards = cards
         self._visible = False
+        self._audited = Instant(0)
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -279,7 +284,7 @@ class Server:
         self._later(process, pause, lambda: process.scripts.start(look()))
 
     def _run_on(self, process: Process) -> None:
-        if not process.switch.visible:
+        if not process.switch.seen:
             process.engine.in_sight(process.switch.lane)
 
     def _compare(self, process: Process) -> None:
@@ -294,5 +299,8 @@ class Server:
         async def audit() -> None:
             await Auditor(process.engine, self.findings.append).round()
 
-        process.scripts.start(audit())
+        now = self._world.now
+        if not self._pbx.board.quiet() or now - self._audited >= AUDIT_AT_LEAST:
+            self._audited = now
+            process.scripts.start(audit())
         self._later(process, AUDIT_EVERY, lambda: self._audit(process))

@@ -134,13 +134,17 @@ class Simulation:
 
     # --- the course of things -----------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def open_company(self) -> None:
+        """The server starts and is told who works here."""
         self.server.start()
         process = self.server.process
         assert process is not None
         pinned = process.engine.core.contents.pin(DIRECTORY)
         self.server.press(Admission(ROSTER, DirectoryApplied(pinned, "duty"), "person:duty"), lambda _: None)
         self.world.run(self.world.now)
+
+    def _begin(self) -> None:
+        self.open_company()
         self.people.everybody_out()
         self.world.run(self.world.now)
         faults = self.setup.faults
@@ -162,12 +166,16 @@ class Simulation:
         faults, chance = self.setup.faults, self.world.chance
         if not self.traffic.open:
             return
+        self.vanish(chance.between(*faults.outage))
+        self.world.after(faults.outage[1] + chance.below(2 * faults.outage_every), self._vanish)
+
+    def vanish(self, for_us: int) -> None:
+        """The PBX is out of sight for so many microseconds."""
         self.outages += 1
         self.pbx.outage = True
         self.record.write(self.world.now, "line_down")
         self.server.outage_began()
-        self.world.after(chance.between(*faults.outage), self._appear)
-        self.world.after(faults.outage[1] + chance.below(2 * faults.outage_every), self._vanish)
+        self.world.after(for_us, self._appear)
 
     def _appear(self) -> None:
         self.pbx.outage = False
@@ -209,10 +217,14 @@ class Simulation:
         self.world.after(chance.between(*faults.dead_for), self._restart)
 
     def _restart(self) -> None:
-        self.record.write(self.world.now, "server_back")
-        self.server.start()
+        self.restart()
         if self.server.process is not None and self.traffic.open and self.setup.faults.kill_every:
             self.world.after(self.world.chance.below(2 * self.setup.faults.kill_every), self._doom)
+
+    def restart(self) -> None:
+        """A dead server comes back."""
+        self.record.write(self.world.now, "server_back")
+        self.server.start()
 
     def _calm(self) -> None:
         """Nobody is killed any more; the PBX comes back by itself."""

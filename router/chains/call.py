@@ -408,7 +408,7 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
         case ClaimLost(key):
             return Step(_refiled(state, unheld(file, key.removeprefix(person_key("")))))
         case EffectDropped(key):
-            return Step(_refiled(state, move.never_asked(file, key)))
+            return move.never_asked(state, key, seen, at)
         case TakePressed(by):
             return move.take_pressed(state, by, seen, at)
         case VerdictGiven():

@@ -53,7 +53,7 @@ def file_of_record(opening: Opening, event: FallbackServed) -> File:
 
 def file_of_stranger(state: Stranger) -> File:
     """The file of a call whose arrival was not reported (yet)."""
-    return File(state.call, state.pbx, state.line, state.channel, None, state.first, state.plan)
+    return File(state.call, state.pbx, state.line, state.channel, None, state.first, state.plan, reported=False)
 
 
 def arrived(file: File, seen: CallSeen, at: Instant) -> CallStep:
@@ -71,7 +71,7 @@ def stranger_arrived(state: Stranger, event: CallArrived, seen: CallSeen, at: In
 
 def arrived_late(state: Filed, event: CallArrived, seen: CallSeen, at: Instant) -> CallStep:
     """The arrival of a call that is filed already: said twice, or the papers that were missing."""
-    if state.file.line or state.file.caller is not None:
+    if state.file.reported:
         return Step(state)
     papers = _papers(state.file, event, seen, state.file.arrived)
     if not isinstance(state, Ended) or state.end.outcome not in MISSED:
@@ -90,7 +90,7 @@ def _with_papers(state: Filed, papers: File) -> CallStep:
 
 
 def _papers(file: File, event: CallArrived, seen: CallSeen, arrived_at: Instant) -> File:
-    papers = msgspec.structs.replace(file, line=event.line, caller=event.caller, arrived=arrived_at)
+    papers = msgspec.structs.replace(file, line=event.line, caller=event.caller, arrived=arrived_at, reported=True)
     if seen.opening is not None:
         papers = msgspec.structs.replace(papers, plan=seen.opening.plan, channel=seen.opening.channel)
     return papers
@@ -232,15 +232,21 @@ def back(file: File, key: str) -> File:
     return msgspec.structs.replace(file, back=(*file.back, person))
 
 
-def never_asked(file: File, key: str) -> File:
+def never_asked(state: Filed, key: str, seen: CallSeen, at: Instant) -> CallStep:
     """A ring was given up by the outbox: a phone that was never asked to ring is not to blame for its silence."""
+    file = state.file
     hops = tuple(
         msgspec.structs.replace(hop, how=Disposition.FAILED)
         if leg_key(file, hop.leg) == key and hop.how is Disposition.UNREACHABLE
         else hop
         for hop in file.hops
     )
-    return file if hops == file.hops else msgspec.structs.replace(file, hops=hops)
+    if hops == file.hops:
+        return Step(state)
+    file = msgspec.structs.replace(file, hops=hops)
+    if isinstance(state, Waiting):
+        return offer_next(file, seen, at, at)  # it may have waited for him to change; now it waits for his rest
+    return Step(msgspec.structs.replace(state, file=file))
 
 
 def take_pressed(state: Filed, by: str, seen: CallSeen, at: Instant) -> CallStep:
@@ -305,8 +311,9 @@ def _offer_over(state: Ringing | Waiting | Connecting, at: Instant) -> tuple[Fil
 
 def served(file: File, event: FallbackServed, at: Instant, effects: tuple[Effect, ...] = ()) -> CallStep:
     """The PBX's record says what its fallback did."""
-    if not file.line and file.caller is None:
-        file = msgspec.structs.replace(file, line=event.line, caller=event.caller, arrived=event.arrived)
+    if not file.reported:
+        told = {"line": event.line, "caller": event.caller, "arrived": event.arrived, "reported": True}
+        file = msgspec.structs.replace(file, **told)
     outcome = Outcome.FALLBACK_SERVED if event.answered_by else Outcome.FALLBACK_MISSED
     closed = Keys.whole_call(file.pbx, file.call)
     return end(file, End(outcome, at, extension=event.answered_by), at, effects, closed)

@@ -80,6 +80,8 @@ class File(msgspec.Struct, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     revision: int = 0
     """Counts the changes of this call's cards."""
+    reported: bool = True
+    """False: other facts of the call came first, and its line and caller are not known (yet)."""
     owed: bool = False
     """A call-back was opened for this call and nothing has proved it needless since."""
 

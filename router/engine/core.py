@@ -34,7 +34,7 @@ from router.basis.machine import (
 from router.engine.claims import Claims, Undo
 from router.engine.codec import Codec
 from router.engine.contents import Contents
-from router.engine.journal import Batch, Order, Record, StoredChain, Taken
+from router.engine.journal import UNSTORABLE, Batch, Order, Record, StoredChain, Taken, storable
 from router.engine.timer import Timer
 from router.engine.vault import Vault
 
@@ -439,26 +439,6 @@ class Core:
             return
         self.claims.take(key, waiter, Instant(draft.now + GRANT_EXPIRES), draft.undo)
         follow_ups.append((waiter, Granted(key), "claims", None))
-
-
-UNSTORABLE = "text with NUL or a lone surrogate cannot be stored"
-
-
-def storable(*texts: str) -> bool:
-    """Whether these can be written into text columns; one that cannot would take its whole batch with it.
-
-    PostgreSQL refuses NUL in text (postgresql.org, "Character Types"); a lone surrogate, as a header with bytes above
-    127 can bring, has no UTF-8 form.
-    """
-    for text in texts:
-        if "\0" in text:
-            return False
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                return False
-    return True
 
 
 class ClaimConflict(Exception):

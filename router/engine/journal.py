@@ -147,3 +147,23 @@ class Refused(Exception):
         super().__init__("; ".join(f"record {index}: {reason}" for index, reason in sorted(reasons.items())))
         self.reasons = reasons
         """Index in `Batch.records` -> `sequence` (version conflict), `claim` (held elsewhere) or `origin` (twin)."""
+
+
+UNSTORABLE = "text with NUL or a lone surrogate cannot be stored"
+
+
+def storable(*texts: str) -> bool:
+    """Whether these can be written into text columns; one that cannot would take its whole batch with it.
+
+    PostgreSQL refuses NUL in text (postgresql.org, "Character Types"); a lone surrogate, as a header with bytes above
+    127 can bring, has no UTF-8 form.
+    """
+    for text in texts:
+        if "\0" in text:
+            return False
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                return False
+    return True

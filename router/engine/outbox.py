@@ -51,6 +51,11 @@ class Tally:
     admissions: list[Admission] = field(default_factory=list)
 
 
+    def urgent(self) -> bool:
+        """Whether something in it is more than a mark that may wait."""
+        return bool(self.aside or self.admissions)
+
+
 class Outbox:
     """All effects that are on their way."""
 

@@ -16,9 +16,9 @@ from router.basis.failures import Failure, Permanent, Temporary
 from router.basis.instants import MILLISECOND, Instant
 from router.basis.machine import ChainId, Event, Token, Urgency
 from router.engine.clock import Clock
-from router.engine.core import Admission, Answer, Core, Draft, Live, storable
+from router.engine.core import Admission, Answer, Core, Draft, Live
 from router.engine.crashes import passing, point, reach
-from router.engine.journal import EffectId, Order, Refused, StoredOrder
+from router.engine.journal import EffectId, Order, Refused, StoredOrder, storable
 from router.engine.outbox import Outbox, Tally
 from router.engine.store.port import Store, StoreUnavailable
 
@@ -55,6 +55,9 @@ RETRY_WRITE = 0.2
 KEEP_FINALS = 2_000
 """Final chains kept in memory for twins and late facts; others are read from the store when one comes."""
 
+MARKS_WAIT = 50 * MILLISECOND
+"""How long "this effect was sent" may wait for a batch to ride along with."""
+
 Perform = Callable[[Order], Awaitable[Sequence[Event]]]
 """Carries out an order and returns facts for its chain; raises Temporary or Permanent."""
 
@@ -87,6 +90,7 @@ class Engine:
         self._reload: set[ChainId] = set()
         self._performing: set[asyncio.Task[None]] = set()
         self._turns = 0
+        self._marks_since: Instant | None = None
         self._draining = False
         self._stopping = False
         self._ended = False
@@ -222,16 +226,28 @@ class Engine:
             return False
         requests = self._take_requests()
         due = self.core.due(now, self._held_back)
-        tally = self.outbox.collect()
-        own = due + tally.admissions
-        if requests or own or tally.done or tally.aside:
-            await self._write(requests, own, tally, now)
+        if requests or due or self.outbox.tally.urgent() or self._marks_are_due(now):
+            tally = self.outbox.collect()
+            self._marks_since = None
+            await self._write(requests, due + tally.admissions, tally, now)
         self._start_effects(self.clock.now())
         self._turns += 1
         if self._turns % 1_000 == 0:
             self.core.evict(KEEP_FINALS)
         # While the journal cannot be written our own facts wait for the next try; whoever delivers is told at once.
         return bool(self._queue or (self.writable and self.outbox.tally.admissions))
+
+    def _marks_are_due(self, now: Instant) -> bool:
+        """Whether marks of effects that were sent have waited long enough for a batch to ride along with.
+
+        A commit of their own for each would double the number of commits; a mark that is lost with the process only makes
+        an idempotent effect be sent again.
+        """
+        if not self.outbox.tally.done:
+            return False
+        if self._marks_since is None:
+            self._marks_since = now
+        return self._stopping or now - self._marks_since >= MARKS_WAIT
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -411,7 +427,8 @@ class Engine:
         self._woken.set()
 
     def _arm(self) -> None:
-        wakes = [wake for wake in (self.core.timer.next(), self.outbox.next_wake()) if wake is not None]
+        marks = None if self._marks_since is None else Instant(self._marks_since + MARKS_WAIT)
+        wakes = [wake for wake in (self.core.timer.next(), self.outbox.next_wake(), marks) if wake is not None]
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

@@ -17,6 +17,9 @@ from router.web.views import Snapshot, View
 GATHER_S = 0.1
 """Changes within this time go out together: ten pictures a second are enough for an eye, and spare the server."""
 
+BREATH = 8
+"""Items drawn between two breaths of the loop: about 1 ms (measured: 0.15 ms each)."""
+
 Items = dict[str, View]
 Sections = dict[str, Items]
 
@@ -34,9 +37,8 @@ def routes() -> list[web.RouteDef]:
 async def _show(request: web.Request) -> web.StreamResponse:
     speech = speech_for(request)
     snapshot = await request.app[BOARD].snapshot()
-    sections = {
-        name: [_html(name, view, speech) for view in items.values()] for name, items in _sections(snapshot).items()
-    }
+    markup = {name: await _markup(name, items, speech) for name, items in _sections(snapshot).items()}
+    sections = {name: list(items.values()) for name, items in markup.items()}
     events = f"/events?lang={speech.language}"
     now = request.app[DESK].engine.clock.now() // MILLISECOND
     return render(request, "live.html", sections=sections, events=events, now=now)
@@ -51,7 +53,7 @@ async def _stream(request: web.Request) -> web.StreamResponse:
         while True:
             beat = board.pulse.beat
             sections = _sections(await board.snapshot())
-            patch = _patch(sent, sections, desk.speech(language))
+            patch = await _patch(sent, sections, desk.speech(language))
             sent = sections
             try:
                 if patch:
@@ -62,7 +64,7 @@ async def _stream(request: web.Request) -> web.StreamResponse:
             await asyncio.sleep(GATHER_S)
 
 
-def _patch(sent: Sections, sections: Sections, speech: Speech) -> dict[str, Any]:
+async def _patch(sent: Sections, sections: Sections, speech: Speech) -> dict[str, Any]:
     """What a page that shows `sent` must change: per section its order, and the markup of what is new or different."""
     patch: dict[str, Any] = {}
     for name, items in sections.items():
@@ -70,7 +72,7 @@ def _patch(sent: Sections, sections: Sections, speech: Speech) -> dict[str, Any]
         if before == items and list(before) == list(items):
             continue
         fresh = {key: view for key, view in items.items() if before is None or before.get(key) != view}
-        patch[name] = {"order": list(items), "html": {key: _html(name, view, speech) for key, view in fresh.items()}}
+        patch[name] = {"order": list(items), "html": await _markup(name, fresh, speech)}
     return patch
 
 
@@ -96,6 +98,16 @@ def _items(views: Sequence[Any], more: int) -> Items:
     if more:
         items["more"] = More(more)
     return items
+
+
+async def _markup(section: str, items: Items, speech: Speech) -> dict[str, str]:
+    """Markup of each item. Lets others run now and then: a full page takes some 20 ms, and rings are timed here too."""
+    markup: dict[str, str] = {}
+    for number, (key, view) in enumerate(items.items(), 1):
+        markup[key] = _html(section, view, speech)
+        if number % BREATH == 0:
+            await asyncio.sleep(0)
+    return markup
 
 
 def _html(section: str, view: View, speech: Speech) -> str:

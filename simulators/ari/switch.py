@@ -82,6 +82,8 @@ class Switch:
     def __init__(self, *, second: float = 0.05, seed: int = 1) -> None:
         self.second = second
         """Real length of one played second."""
+        self.delete_s = 0.001
+        """Real seconds from the answer to DELETE until it is carried out."""
         self.channels: dict[str, Channel] = {}
         self.bridges: dict[str, Bridge] = {}
         self.phones: dict[str, Phone] = {}
@@ -198,7 +200,7 @@ class Switch:
     def delete(self, channel: Channel, cause: int) -> None:
         """DELETE: answered at once, carried out a moment later."""
         self.causes[channel.id] = cause
-        self._loop.call_later(0.001, self._deleted, channel, cause)
+        self._loop.call_later(self.delete_s, self._deleted, channel, cause)
 
     def _deleted(self, channel: Channel, cause: int) -> None:
         if channel.id not in self.channels:

@@ -7,7 +7,7 @@ from tests.packaging.tree import tracked
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 
 
 def papers() -> list[Path]:

@@ -39,11 +39,11 @@ from router.basis.machine import (
     Wait,
 )
 from router.basis.pinned import Pinned
+from tests.engine.ledger import LEDGER, Booked, Entry
 from tests.engine.values import Terms
 
 BELL_USEFUL = Duration(3 * SECOND)
 CLAIM_MARGIN = Duration(10 * SECOND)
-LEDGER: ChainId = "ledger:office:book"
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -83,10 +83,6 @@ class LightIsOff(Event, frozen=True):
     """The desk confirms that bell and lamp of an offer are off."""
 
     offer: int
-
-
-class Booked(Event, frozen=True):
-    number: int
 
 
 # --- effects --------------------------------------------------------------------------------------------------------
@@ -408,86 +404,3 @@ def _lamp_off(state: Over, event: Events) -> tuple[str, ...]:
 
 def _too_late(event: Events) -> str | None:
     return "too late" if isinstance(event, ClerkAnswered | ManagerAnswered) else None
-
-
-# --- the ledger: a second kind, which gets messages and answers them ------------------------------------------------
-
-
-class Entry(Event, frozen=True):
-    request: ChainId
-    amount: int
-
-
-class Book(State, frozen=True):
-    total: int = 0
-    entries: tuple[ChainId, ...] = ()
-
-
-class Ledger(Machine[Book, Any, None]):
-    """The book of what was approved; never closed."""
-
-    kind: ClassVar[str] = "ledger"
-    version: ClassVar[int] = 1
-    states: ClassVar[Any] = Book
-    events: ClassVar[Any] = Entry
-    effects: ClassVar[Any] = SendLetter
-    seen: ClassVar[Any] = None
-
-    def start(self, event: Entry, seen: None, at: Instant) -> Step[Book]:
-        return self.step(Book(), event, seen, at)
-
-    def step(self, state: Book, event: Entry, seen: None, at: Instant) -> Step[Book]:
-        book = Book(state.total + event.amount, (*state.entries, event.request))
-        return Step(book, messages=(Message(event.request, Booked(len(book.entries))),))
-
-    def deadline(self, state: Book) -> Instant | None:
-        return None
-
-    def standing(self, state: Book) -> Standing:
-        return Standing(False, "a book is open")
-
-    def delivery(self, effect: Effect) -> Delivery:
-        raise TypeError(effect)
-
-
-# --- staff: a clerk who comes back frees his key --------------------------------------------------------------------
-
-
-class WentHome(Event, frozen=True):
-    clerk: str
-
-
-class CameBack(Event, frozen=True):
-    clerk: str
-
-
-class Present(State, frozen=True):
-    here: bool
-
-
-class Staff(Machine[Present, Any, None]):
-    """Who is in the office; `freed` tells the waiting requests."""
-
-    kind: ClassVar[str] = "staff"
-    version: ClassVar[int] = 1
-    states: ClassVar[Any] = Present
-    events: ClassVar[Any] = WentHome | CameBack
-    effects: ClassVar[Any] = SendLetter
-    seen: ClassVar[Any] = None
-
-    def start(self, event: Event, seen: None, at: Instant) -> Step[Present]:
-        return self.step(Present(True), event, seen, at)
-
-    def step(self, state: Present, event: Event, seen: None, at: Instant) -> Step[Present]:
-        if isinstance(event, CameBack):
-            return Step(Present(True), freed=(event.clerk,))
-        return Step(Present(not isinstance(event, WentHome)))
-
-    def deadline(self, state: Present) -> Instant | None:
-        return None
-
-    def standing(self, state: Present) -> Standing:
-        return Standing(False, "people come and go")
-
-    def delivery(self, effect: Effect) -> Delivery:
-        raise TypeError(effect)

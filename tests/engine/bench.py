@@ -19,7 +19,8 @@ from router.engine.journal import Order, Refused, StoredRecord
 from router.engine.outbox import Outbox
 from router.engine.store.sqlite_file import HISTORY, MEMORY, RECORDS, SqliteFile, stored_record
 from router.engine.vault import Vault
-from tests.engine.approval import Approval, Filed, Free, Ledger, Present, Staff
+from tests.engine.approval import Approval, Filed, Free
+from tests.engine.ledger import Ledger, Present, Staff
 from tests.engine.quirks import Quirk
 from tests.engine.values import ANNA, BORIS, CLARA, Terms
 

@@ -9,17 +9,8 @@ from router.basis.instants import Instant
 from router.basis.machine import Claim, DeadlineReached, Event, Message, Step
 from router.engine.codec import Codec
 from router.engine.contents import Contents
-from tests.engine.approval import (
-    LEDGER,
-    Approval,
-    Entry,
-    Filed,
-    Free,
-    Over,
-    RingBell,
-    SendLetter,
-    WaitingForClerk,
-)
+from tests.engine.approval import Approval, Filed, Free, Over, RingBell, SendLetter, WaitingForClerk
+from tests.engine.ledger import LEDGER, Entry
 from tests.engine.values import ANNA, Terms
 
 REQUEST = "request:office:r"

@@ -15,18 +15,16 @@ from router.engine.core import Admission
 from router.engine.journal import Refused
 from router.engine.replay import replay
 from tests.engine.approval import (
-    LEDGER,
-    CameBack,
     ClerkAnswered,
     ClerkSeenWorking,
     LightIsOff,
     ManagerAnswered,
     Over,
     WaitingForClerk,
-    WentHome,
     Withdrawn,
 )
 from tests.engine.bench import CLERKS, Bench, holders, in_the_office, request, snapshot
+from tests.engine.ledger import LEDGER, CameBack, WentHome
 from tests.engine.quirks import Explode, ExplodeLate, Grab, Small
 from tests.engine.values import Terms
 

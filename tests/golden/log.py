@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from router.basis.instants import Instant
 from router.engine.contents import Contents
 from router.engine.journal import Record
 from tests.stories.stage import Stage
@@ -21,13 +22,13 @@ class Line(msgspec.Struct, frozen=True):
     machine_version: int
     schema: int
     sequence: int
-    at: int
+    at: Instant
     event: msgspec.Raw
     seen: msgspec.Raw
     outcome: msgspec.Raw
     state: msgspec.Raw
     final: bool
-    deadline: int | None
+    deadline: Instant | None
 
 
 class Content(msgspec.Struct, frozen=True):

@@ -34,21 +34,19 @@ def _a_day() -> Play:
     play.fact(LegAsked("answered.h3")).waits(3).answers("clara").connects("clara").until(20).looks()
     play.talk_confirmed("clara").until(79).waits(2).looks().talk_confirmed("clara")
     # Everybody else: one unreachable, one away, one in that talk; the caller waits and leaves.
-    play.goes_away("boris", until=100).calls("left").rings("anna").ends("anna", Disposition.UNREACHABLE)
+    play.goes_away("boris", until=101).calls("left").rings("anna").ends("anna", Disposition.UNREACHABLE)
     play.fact(Nudged("overdue"), "auditor").waits(2).hangs_up()
     # One waits and is granted the head who is freed.
     play.calls("granted").rings("anna").answers("anna").connects("anna").talks("anna").calls("waited").waits(1)
     play.on("granted").talk_ends(Party.HEAD).releases().stops("anna").hangs_up()
     play.on("answered").marks("clara", "spam").talk_ends(Party.CALLER).releases().stops("clara").hangs_up()
-    play.marks("clara", "real").until(98).on("waited").rings("anna")
-    # A fact takes the head away; contradicting evidence; a talk that nobody confirms any more.
-    play.calls("seized").rings("clara").fact(TalkStarted("foreign", "101")).stops("clara").fact(
-        TalkStarted("f2", "777")
-    )
-    play.on("waited").stops("anna").rings("clara").device("clara", reachable=False).device("clara", reachable=True)
-    play.presses_take("anna").presses_take("zoe").answers("clara").connects("clara")
-    play.fact(EffectAside("pbx/call/waited/connect", "leg_was_stopped"), "outbox").stops("clara").rings("boris")
-    play.fact(FallbackTook()).stops("boris").waits(1).record("9")
+    play.marks("clara", "real").until(99.5).on("waited").rings("clara")
+    # A fact takes the head away; contradicting evidence; a connection that the PBX refuses; the PBX takes him itself.
+    play.calls("seized").rings("anna").fact(TalkStarted("foreign", "103")).stops("anna").fact(TalkStarted("f2", "777"))
+    play.on("waited").stops("clara").rings("anna").device("clara", reachable=False).device("clara", reachable=True)
+    play.presses_take("anna").presses_take("zoe").answers("anna").connects("anna")
+    play.fact(EffectAside("pbx/call/waited/connect", "leg_was_stopped"), "outbox").stops("anna").rings("anna")
+    play.fact(FallbackTook()).stops("anna").waits(2).record("9")
     play.on("seized").talk_ends().releases().hangs_up()
     # Nobody: the fallback takes him, and its record says so; then a proof that comes late.
     play.goes_away("anna").goes_away("boris").goes_away("clara").calls("fallback").hands_over().fallback_took().record()
@@ -58,8 +56,8 @@ def _a_day() -> Play:
     play.on("strange").fact(LegRinging("x")).on("stranger").fact(TalkEnded(Party.HEAD)).releases().calls("stranger")
     play.on("gone").hangs_up().calls("gone").on("record").fact(FallbackServed(LINE, None, T0, "", 0, "no_server"))
     play.on("confirmed").fact(TalkConfirmed("y", "102")).waits(60).looks().hangs_up()
-    play.waits(4000)
-    return play
+    play.calls("unknown").hands_over()
+    return play.comes_back("anna").waits(4000)
 
 
 def _a_pbx_with_timers() -> Play:

@@ -19,9 +19,7 @@ def main(version: str, *, again: bool) -> int:
     say = sys.stderr.write
     say("*" * 100 + "\n")
     say("GOLDEN LOGS ARE WRITTEN FOR A NEW VERSION OF THE MACHINE AND FOR NOTHING ELSE.\n")
-    say(
-        "A failing golden test means that behaviour changed: raise `CallMachine.version`, keep the old machine beside it.\n"
-    )
+    say("A failing golden test means changed behaviour: raise `CallMachine.version`, keep the old machine beside it.\n")
     say("*" * 100 + "\n")
     if version != f"v{CALL.version}":
         say(f"The machine is of version {CALL.version}; this would write {version}. Refused.\n")

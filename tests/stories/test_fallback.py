@@ -10,6 +10,7 @@ from router.chains.enquiry import Outcome
 from router.chains.events import (
     CallArrived,
     CallerHungUp,
+    DirectoryApplied,
     Disposition,
     FallbackServed,
     FallbackTook,
@@ -21,8 +22,9 @@ from router.chains.events import (
     TalkEnded,
     TalkStarted,
 )
+from router.chains.roster import ROSTER
 from tests.stories.play import Play, filed, office
-from tests.stories.stage import LINE, T0
+from tests.stories.stage import LINE, T0, directory
 
 
 def handed_over(**terms: Any) -> Play:
@@ -144,6 +146,15 @@ def test_after_a_talk_the_arrival_completes_the_papers() -> None:
 def test_a_talk_seen_after_a_restart_counts_like_its_beginning() -> None:
     """Found by reading: a confirmed talk of an unknown call was ignored, and a minute later a call-back was owed."""
     office().fact(TalkConfirmed("x", "101")).is_now(Talking).holds("anna").until(60).looks().owes_nothing()
+
+
+def test_a_second_arrival_of_a_call_without_line_and_number_changes_nothing() -> None:
+    """It must not be taken for one whose papers are missing: its pinned plan would be replaced."""
+    play = office().calls(line="", caller="").rings("anna")
+    plan = filed(play).plan
+    play.stage.admit(ROSTER, DirectoryApplied(play.stage.core.contents.pin(directory(("boris",))), "admin"))
+    play.calls(line="", caller="").asks_nothing().is_now(Ringing)
+    assert filed(play).plan is plan
 
 
 def test_after_the_talks_end_the_arrival_rings_nobody() -> None:

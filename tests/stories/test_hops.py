@@ -158,7 +158,9 @@ def test_a_pbx_that_does_not_report_ringing_is_not_asked_to() -> None:
 
 def test_no_wish_of_the_list_makes_a_pbx_report_ringing() -> None:
     """Found by reading: the list's own `no_ringing_after_s` overrode the ability, and everybody was unreachable."""
-    office(reports_ringing=False, no_ringing_after_s=2).calls().rings("anna").wakes_at(8)
+    play = office(reports_ringing=False, no_ringing_after_s=2)
+    play.stage.toy.silent = {"101"}
+    play.calls().rings("anna").wakes_at(8)
 
 
 def test_no_offer_is_shorter_than_three_seconds() -> None:
@@ -308,6 +310,15 @@ def test_a_ring_that_was_never_sent_is_not_sent_after_its_time() -> None:
     assert _rung(play) == [("104", 6.5)]
     # Found by reading: who was never asked is not unreachable; he is tried again after his rest.
     assert {hop.how for hop in filed(play).hops} == {Disposition.FAILED}
+
+
+def test_a_waiting_call_hears_that_its_only_head_was_never_asked() -> None:
+    """Found by a random history (seed 272): it waited for a change of his state and never tried him again."""
+    play = office("boris")
+    play.stage.outbox.block("pbx:pbx")
+    play.calls().rings("boris").until(2).stops("boris").is_now(Waiting).wakes_at(12)
+    play.stage.outbox.unblock("pbx:pbx")
+    play.until(12).rings("boris", until=20)
 
 
 def test_a_ring_that_goes_stale_counts_as_failed_and_the_next_is_rung() -> None:

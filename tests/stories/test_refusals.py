@@ -97,6 +97,14 @@ def test_an_unreachable_one_whose_phone_comes_back_while_another_rings_is_tried_
     )  # fmt: skip
 
 
+def test_who_talks_and_has_gone_away_is_not_waited_for() -> None:
+    (
+        office("anna")
+        .calls("c0").rings("anna").answers("anna").connects("anna").talks("anna").goes_away("anna")
+        .calls("c1").hands_over()
+    )  # fmt: skip
+
+
 def test_away_people_are_passed_over_and_taken_when_they_come_back() -> None:
     (
         office("anna boris")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from router.basis.people import Chain, Directory, Line, Person
-from router.chains.events import DeviceSeen, Disposition, VerdictGiven, WentAway
+from router.chains.events import CallerHungUp, DeviceSeen, Disposition, VerdictGiven, WentAway
 from router.chains.roster import ROSTER
 from router.engine.core import Admission
 from router.web import board
@@ -147,7 +147,9 @@ async def test_an_unknown_answerer_is_said_to_be_unknown(company: Played) -> Non
     await company.talks("c1", extension="777")
     page = await (await company.client.get("/")).text()
     assert "внутренний 777" in page
-    assert (await live_call(company))["person"] == ""
+    call = await live_call(company)
+    assert call["person"] == ""
+    assert [(hop["name"], hop["how"]) for hop in call["hops"]] == [("Анна Смирнова", "elsewhere")]
 
 
 async def test_what_each_head_does(company: Played) -> None:
@@ -160,6 +162,14 @@ async def test_what_each_head_does(company: Played) -> None:
     assert [(person["id"], person["state"]) for person in people] == [
         ("anna", "rung"), ("boris", "unreachable"), ("vera", "away"),
     ]  # fmt: skip
+
+
+async def test_a_head_whose_ring_is_not_over_yet_is_not_said_to_be_free(company: Played) -> None:
+    await company.rings("c1")
+    await company.tell("c1", CallerHungUp())
+    assert (await api(company))["people"][0]["state"] == "clearing"
+    await company.hop_ends("c1", 1, Disposition.CANCELLED)
+    assert (await api(company))["people"][0]["state"] == "free"
 
 
 async def test_without_claims_the_heads_are_seen_all_the_same(tmp_path: Path) -> None:

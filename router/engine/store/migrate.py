@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from router.engine.store.port import StoreUnavailable
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 HEAD = "0001"
@@ -17,10 +19,14 @@ HEAD = "0001"
 
 
 def migrate_sqlite(path: str) -> bool:
-    """Bring a file up to date; True if something was done."""
+    """Bring a file up to date; True if something was done. Raises StoreUnavailable for one of a newer version."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        if _revision(connection) == HEAD:
+        revision = _revision(connection)
+        if revision == HEAD:
             return False
+        if revision is not None and revision > HEAD:
+            message = f"{path} was written by a newer version (tables {revision}, this version knows {HEAD}): start that one"
+            raise StoreUnavailable(message)
         _upgrade_sqlite(connection)
     return True
 
@@ -58,10 +64,13 @@ def _revision(connection: sqlite3.Connection) -> str | None:
 
 def _upgrade_sqlite(connection: sqlite3.Connection) -> None:
     """All or nothing: the module sqlite3 itself begins no transaction for a CREATE TABLE, so a listener does."""
-    from sqlalchemy import create_engine, event  # noqa: PLC0415 - see the module's docstring
+    from sqlalchemy import create_engine, event, exc  # noqa: PLC0415 - see the module's docstring
     from sqlalchemy.pool import StaticPool  # noqa: PLC0415 - see the module's docstring
 
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     event.listen(engine, "begin", lambda borrowed: borrowed.exec_driver_sql("BEGIN IMMEDIATE"))
-    with engine.begin() as borrowed:
-        migrate_connection(borrowed)
+    try:
+        with engine.begin() as borrowed:
+            migrate_connection(borrowed)
+    except exc.DBAPIError as error:
+        raise StoreUnavailable(str(error.orig)) from error  # a full disk, a file that may not be written

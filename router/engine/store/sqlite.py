@@ -43,10 +43,14 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Take the writer's lock, bring the tables up to date, open both connections."""
-        Path(self._file.path).parent.mkdir(parents=True, exist_ok=True)
-        self._file.lock()
-        migrate_sqlite(self._file.path)
-        self._file.open()
+        try:
+            Path(self._file.path).parent.mkdir(parents=True, exist_ok=True)
+            self._file.lock()
+            migrate_sqlite(self._file.path)
+            self._file.open()
+        except (OSError, sqlite3.Error) as error:
+            message = f"{self._file.path}: {error}"
+            raise StoreUnavailable(message) from error
         await self.open_reader()
 
     async def open_reader(self) -> None:

@@ -1,8 +1,8 @@
-"""The whole server as a process of its own (`hopline serve`) beside the rig's Asterisk: a company, a journal, its pages.
+"""The whole server as a process of its own (`hopline serve`) beside the rig's Asterisk: company, journal, pages.
 
-    line = Line("9401", (141, 142, 143), ring_s=2, window_s=10)
+    line = Line("9401", (141, 142, 143), {"ring_s": 2, "window_s": 10})
     with Office(rig, folder, "wire", [line]) as office:       # applied, started, in sight of Asterisk
-        dialled = rig.call(line.number)
+        dialled = office.call(line)
         ...
         office.kill()                                         # kill -9
         office.start()
@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
+from router.chains.call_states import Ended
 from router.chat_notify.buttons import personal_link
 from router.config import SECRET_VARIABLE
 from router.telephony_adapter.asterisk.config import password_variable
-from tests.e2e.asterisk.books import Books
-from tests.e2e.asterisk.rig import Rig
+from tests.e2e.asterisk.books import Books, Entry
+from tests.e2e.asterisk.rig import CallerScript, Dialled, Rig, Rules
 
 T = TypeVar("T")
 
@@ -53,6 +54,11 @@ class Line:
     def order(self) -> tuple[str, ...]:
         """The heads as the capture names them."""
         return tuple(str(head) for head in self.heads)
+
+    def rules(self, **others: Any) -> Rules:
+        """What the capture is held against."""
+        hop, window = float(self.terms.get("ring_s", 8)), float(self.terms.get("window_s", 40))
+        return Rules(hop, window, **{"order": self.order, **others})
 
 
 def people_toml(lines: Iterable[Line]) -> str:
@@ -77,7 +83,7 @@ class Office:
     def __init__(
         self, rig: Rig, folder: Path, application: str, lines: Iterable[Line], *, url: str = "", **pbx: object
     ) -> None:
-        self.application, self.lines = application, tuple(lines)
+        self.rig, self.application, self.lines = rig, application, tuple(lines)
         self.folder, self.data = folder, folder / "data"
         self.books = Books(self.data)
         self._secret = secrets.token_hex(32)
@@ -116,7 +122,7 @@ class Office:
     def start(self, *, crash_at: str = "") -> None:
         """Start the server; returns when it listens and sees Asterisk. `crash_at`: see `hopline crash-points`."""
         self.launch(crash_at=crash_at)
-        eventually(self.ready, f"{self.application} is not ready", START_LIMIT_S, self.log)
+        eventually(self.ready, f"{self.application} does not see Asterisk", START_LIMIT_S, self.log)
 
     def launch(self, *, crash_at: str = "") -> None:
         """Start the server; returns when it listens."""
@@ -174,6 +180,42 @@ class Office:
     def log(self) -> str:
         """What the server has written to its log so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    # ---- calls -------------------------------------------------------------------------------------------------------
+
+    def call(self, line: Line, script: CallerScript | None = None) -> Dialled:
+        """A client calls a line of ours; returns at once."""
+        return self.calls(line, 1, script)
+
+    def calls(self, line: Line, count: int, script: CallerScript | None = None, rate: float = 100.0) -> Dialled:
+        """Several clients, `rate` of them a second."""
+        # As the server shows numbers to its heads: the capture joins a head's leg with its call by the number.
+        return self.rig.calls(line.number, [f"+{self.rig.number()}" for _ in range(count)], script, rate)
+
+    def entry_once(self, caller: str, what: str, holds: Callable[[Entry], object]) -> Entry:
+        """The journal's entry of this caller's call as soon as something is true of it."""
+
+        def found() -> Entry | None:
+            mine = [entry for entry in self.books.entries() if entry.caller == caller]
+            assert len(mine) < 2, mine
+            return mine[0] if mine and holds(mine[0]) else None
+
+        more = lambda: f"{self.books.entries()}\n{self.log()[-6000:]}"  # noqa: E731 - two words
+        entry = eventually(found, f"{caller}: not {what}", more=more)
+        assert entry
+        return entry
+
+    def over(self, caller: str) -> Entry:
+        """The entry of a call that is over, once nothing of it is left on the PBX."""
+        entry = self.entry_once(caller, "over", lambda entry: isinstance(entry.state, Ended))
+        call = entry.chain.split(":", 2)[2]
+        ari = self.rig.asterisk.ari
+
+        def left() -> list[str]:
+            return [thing["id"] for thing in (*ari.channels(), *ari.bridges()) if thing["id"].startswith(f"{call}")]
+
+        eventually(lambda: not left(), f"{call}: something is left", more=lambda: f"{left()}\n{self.log()[-6000:]}")
+        return entry
 
     # ---- what it shows -----------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ async def test_the_second_head_answers_and_the_head_hangs_up() -> None:
         client = switch.call("9001", number="79990000001")
         call = await desk.arrived()
         assert await desk.ring_back(call) == ()
-        assert await desk.ring(call, 1, "101") == ()
+        assert await desk.ring(call, 1, "101", seconds=8) == ()
         assert (await desk.hears(LegEnded, call)) == LegEnded(leg(call, 1), Disposition.NO_ANSWER, 19)
         assert await desk.ring(call, 2, "102") == ()
         assert await desk.hears(LegAnswered, call) == LegAnswered(leg(call, 2), "102")

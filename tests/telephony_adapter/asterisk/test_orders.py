@@ -58,7 +58,7 @@ async def test_a_ring_ordered_twice_rings_once() -> None:
         assert door.paths("POST").count(f"/channels/{leg(call, 1)}") == 2, "the second was asked for and refused (409)"
         await desk.hears(LegRinging, call)
         assert await desk.ring(call, 1, "101") == ()
-        await desk.hears(LegEnded, call)
+        await desk.hears(LegEnded, call)  # 60 played seconds later
         assert await desk.ring(call, 1, "101") == (LegEnded(leg(call, 1), Disposition.NO_ANSWER, 19),)
         assert switch.log.count(("ring", leg(call, 1))) == 1
 
@@ -168,6 +168,7 @@ async def test_a_late_answer_is_told_and_never_joined() -> None:
         call = await desk.arrived()
         await desk.ring(call, 1, "101")
         await desk.hears(LegRinging, call)
+        switch.delete_s = 0.2  # CANCEL leaves a good while after the 204
         stopped = asyncio.create_task(desk.stop(call, 1, "no_answer"))
         while leg(call, 1) not in switch.causes:  # noqa: ASYNC110 - the exchange offers no event for "asked to"
             await asyncio.sleep(0)

@@ -3,12 +3,14 @@
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
-from tests.e2e.asterisk.rig.packets import Packet, Sip, read_packets, read_sip
+from tests.e2e.asterisk.rig.packets import Sip, read_packets, read_sip
 
 START_LIMIT_S = 30.0
+HEADER, RECORD = 24, 16  # bytes before all packets, and before each (draft-ietf-opsawg-pcap)
 _KEEP_ALIVE = b"\r\n\r\n"  # ignored by every SIP stack (RFC 5626 3.5.1)
 
 
@@ -17,6 +19,10 @@ class Capture:
 
     def __init__(self, file: Path, port: int) -> None:
         self.file, self.port = file, port
+        self._seen: list[Sip] = []
+        self._markers: dict[int, int] = {}
+        self._offset = HEADER
+        self._one_reader = threading.Lock()
         with file.with_suffix(".log").open("wb") as log:
             # -P: classic pcap; -B: MiB of kernel buffer, so that a burst of calls loses nothing
             self._process = subprocess.Popen(
@@ -29,8 +35,8 @@ class Capture:
     def messages(self) -> list[Sip]:
         """Every SIP message up to now, in order of time."""
         self._wait_for_marker()
-        seen = [message for packet in self._packets() if (message := read_sip(packet))]
-        return sorted(seen, key=lambda message: message.at_us)
+        with self._one_reader:
+            return sorted(self._seen, key=lambda message: message.at_us)
 
     def stop(self) -> None:
         """End the capture; the file stays."""
@@ -42,8 +48,21 @@ class Capture:
             self._process.kill()
             self._process.wait(START_LIMIT_S)
 
-    def _packets(self) -> list[Packet]:
-        return list(read_packets(self.file.read_bytes())) if self.file.exists() else []
+    def _marked(self, port: int) -> int:
+        """Read on; when our last packet from this port was seen, 0 if never. Each byte is read once."""
+        with self._one_reader:
+            if self.file.exists():
+                with self.file.open("rb") as file:
+                    head = file.read(HEADER)
+                    file.seek(self._offset)
+                    body = _whole_records(file.read())
+                self._offset += len(body)
+                for packet in read_packets(head + body):
+                    if message := read_sip(packet):
+                        self._seen.append(message)
+                    else:
+                        self._markers[packet.source] = packet.at_us
+            return self._markers.get(port, 0)
 
     def _wait_for_marker(self) -> None:
         """Send a packet of our own and wait until it is in the file: then everything before it is there, too."""
@@ -59,5 +78,15 @@ class Capture:
                     raise RuntimeError(message)
                 sender.sendto(_KEEP_ALIVE, ("127.0.0.1", self.port))
                 time.sleep(0.05)  # dumpcap writes to its file ten times a second
-                if any(packet.source == mine and packet.at_us >= since for packet in self._packets()):
+                if self._marked(mine) >= since:
                     return
+
+
+def _whole_records(data: bytes) -> bytes:
+    """Without an unfinished record at the end: the capture still runs."""
+    at = 0
+    while at + RECORD <= len(data) and at + RECORD + (kept := int.from_bytes(data[at + 8 : at + 12], "little")) <= len(
+        data
+    ):
+        at += RECORD + kept
+    return data[:at]
