@@ -1,8 +1,9 @@
-"""Webhook after a durable commit over the bare aiohttp floor: whole calls, all events for the first time, in order per call.
+"""Webhook after a durable commit over the bare aiohttp floor: whole calls, all events for the first time, in order per
+call.
 
-The mix of a call: it arrives, rings a first head who does not answer, a second who declines, a third who picks up, talks and
-hangs up: ten deliveries. 64 calls are under way at any time, each on a connection of its own. The client signs beforehand
-and is the same for both servers; both are measured in turn, three times, and the medians compared.
+The mix of a call: it arrives, rings a first head who does not answer, a second who declines, a third who picks up,
+talks and hangs up: ten deliveries. 64 calls are under way at any time, each on a connection of its own. The client
+signs beforehand and is the same for both servers; both are measured in turn, three times, and the medians compared.
 """
 
 import asyncio
@@ -61,7 +62,8 @@ def _request(message: str, event: dict[str, object], now_s: int) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """Sends one request, hands back the answer: as little client as possible, so that the server is what is measured."""
+    """Sends one request, hands back the answer: as little client as possible, so that the server is what is
+    measured."""
 
     def __init__(self) -> None:
         self._received = b""

@@ -1,7 +1,7 @@
 """The two servers that `webhook` measures, each a process of its own: `floor` and `ours`.
 
-`floor` reads the body and answers 200. `ours` checks the signature, lets the call machine step, commits to a SQLite file
-with `synchronous=FULL`, hands the effects to a sink in the same process, counts, and answers after the commit.
+`floor` reads the body and answers 200. `ours` checks the signature, lets the call machine step, commits to a SQLite
+file with `synchronous=FULL`, hands the effects to a sink in the same process, counts, and answers after the commit.
 """
 
 import asyncio
@@ -54,13 +54,13 @@ async def ours(folder: Path) -> web.Application:
     EngineMetrics(running, CollectorRegistry())
     await running.open()
 
-    async def card(order: Order) -> Sequence[Event]:
+    async def card(_order: Order) -> Sequence[Event]:
         return ()
 
     running.performers["inbox"] = card
     pbx = SilentPbx(PBX, WebhookSettings(command_url="http://127.0.0.1:9/none", owns_timer="server"), Keys([SECRET]))
     switch = Switch(
-        pbx, running, region="RU", keep_raw=True, look_every=3600, resync_limit=3600, rung_twice=lambda count: None
+        pbx, running, region="RU", keep_raw=True, look_every=3600, resync_limit=3600, rung_twice=lambda _: None
     )
     running.performers[switch.lane] = switch.perform
     asyncio.get_running_loop().task = asyncio.create_task(running.run())  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@ neighbour runs; each PBX is connected, read, its differences admitted; then its 
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -59,7 +58,7 @@ class Parts:
     registry: CollectorRegistry | None = None
 
 
-def make_engine(config: Config, parts: Parts = Parts()) -> tuple[Engine, Office]:  # noqa: B008 - frozen
+def make_engine(config: Config, parts: Parts = Parts()) -> tuple[Engine, Office]:
     """An engine over the configured journal, not opened yet."""
     office = Office({telephony.name: telephony.abilities for telephony in config.telephones})
     core = Core(machines(), office.looks(), Vault(parts.tokens))
@@ -70,7 +69,7 @@ def make_engine(config: Config, parts: Parts = Parts()) -> tuple[Engine, Office]
 class Server:
     """A running Hopline. `start`, then `stop`."""
 
-    def __init__(self, config: Config, parts: Parts = Parts()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: Config, parts: Parts = Parts()) -> None:
         self.config = config
         self.engine, self.office = make_engine(config, parts)
         self.registry = parts.registry or REGISTRY

@@ -1,7 +1,7 @@
 """Commands that write speak to the running server over a local socket in the data folder.
 
-With no server they take the writer's lock themselves (`router.cli`). The socket is a file that only the server's own user
-may open; whoever can open it could write the journal as well, so it asks for no password.
+With no server they take the writer's lock themselves (`router.cli`). The socket is a file that only the server's own
+user may open; whoever can open it could write the journal as well, so it asks for no password.
 """
 
 from collections.abc import AsyncIterator
@@ -61,7 +61,8 @@ class Control:
             await web.UnixSite(runner, str(self._path)).start()
         except OSError as error:
             await runner.cleanup()
-            raise Mistakes([Mistake("server.data", str(self._path), f"no socket can be opened there: {error}")]) from error
+            remedy = f"no socket can be opened there: {error}"
+            raise Mistakes([Mistake("server.data", str(self._path), remedy)]) from error
         self._runner = runner
         self._path.chmod(0o600)
 

@@ -12,16 +12,16 @@ from router.switch import Switch
 def add_health(app: web.Application, engine: Engine, switches: Sequence[Switch], registry: CollectorRegistry) -> None:
     """Add the three routes."""
 
-    async def healthz(request: web.Request) -> web.Response:
+    async def healthz(_request: web.Request) -> web.Response:
         return web.json_response({"alive": True})
 
-    async def readyz(request: web.Request) -> web.Response:
+    async def readyz(_request: web.Request) -> web.Response:
         lanes = {switch.telephony.name: switch.visible for switch in switches}
         ready = engine.writable and all(lanes.values())
         body = {"ready": ready, "journal_writable": engine.writable, "pbx_in_sight": lanes}
         return web.json_response(body, status=200 if ready else 503)
 
-    async def metrics(request: web.Request) -> web.Response:
+    async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])

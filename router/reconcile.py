@@ -138,12 +138,13 @@ class _Comparison:
         chain = f"call:{self._pbx}:{sight.call}"
         number = normal(sight.caller, self._region)
         personal = {"caller": ("phone", number)} if number is not None else {}
-        self._findings.admissions.append(
-            Admission(chain, CallArrived(sight.line), f"pbx:{self._pbx}", "arrived", personal)
-        )
+        # A talk first: a call that is known to talk when its arrival is told rings nobody.
         if sight.talking_leg:
             event = TalkStarted(sight.talking_leg, sight.talking_extension)
             self._findings.admissions.append(Admission(chain, event, f"pbx:{self._pbx}"))
+        self._findings.admissions.append(
+            Admission(chain, CallArrived(sight.line), f"pbx:{self._pbx}", "arrived", personal)
+        )
 
     # --- inside ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-"""One PBX as the running server sees it: reports in, effects out, comparing after each (re)connect. Knows the engine."""
+"""One PBX as the running server sees it: reports in, effects out, comparing after each (re)connect. Knows the
+engine."""
 
 import asyncio
 import hashlib
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 class Switch:
     """Between one `Telephony` and the engine."""
 
-    def __init__(  # noqa: PLR0913 - what connects the two
+    def __init__(
         self,
         telephony: Telephony,
         engine: Engine,
@@ -152,7 +153,7 @@ class Switch:
                 except Failure as failure:
                     log.error("fallback_not_reached", pbx=self.telephony.name, code=failure.code)
 
-    async def in_sight(self, visible: bool, why: str) -> None:  # noqa: FBT001 - the port's signature
+    async def in_sight(self, visible: bool, why: str) -> None:
         """The adapter says whether the PBX can be seen."""
         log.info("pbx_sight", pbx=self.telephony.name, visible=visible, why=why)
         if not visible:
@@ -187,7 +188,9 @@ class Switch:
                 and isinstance(live.machine, CallMachine)
             ]
             now = self._engine.clock.now()
-            findings = reconcile(self.telephony.name, known, rings, self._recovered, sighting, looked, now, self._region)
+            findings = reconcile(
+                self.telephony.name, known, rings, self._recovered, sighting, looked, now, self._region
+            )
             for order in findings.adopted:
                 outbox.resolve(order, "adopted")
             if findings.maybe_rung_twice:

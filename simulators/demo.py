@@ -1,7 +1,7 @@
 """The demonstration office: a played PBX over real HTTP, people who answer, ignore and decline, clients who call.
 
-Everything between the two is the real server: signed webhooks in, signed commands out, journal, inbox, pages. It keeps to
-real pace and to a data folder of its own, and says on every page that it is a demonstration.
+Everything between the two is the real server: signed webhooks in, signed commands out, journal, inbox, pages. It keeps
+to real pace and to a data folder of its own, and says on every page that it is a demonstration.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -24,13 +24,26 @@ from simulators.pbx.switchboard import Switchboard
 
 PBX = "office"
 
+
+class Actor(NamedTuple):
+    """One head of sales and his habits."""
+
+    id: str
+    name: str
+    extension: str
+    answers: float
+    """How often he answers a ring; the same scale for `declines`; else he lets it ring."""
+    declines: float
+    after_s: tuple[float, float]
+    """Soonest and latest, seconds."""
+
+
 PEOPLE = (
-    # id, name, extension, how often he answers, declines; seconds until he does
-    ("anna", "Анна Лебедева", "101", 0.45, 0.05, (2.0, 7.0)),
-    ("boris", "Борис Ким", "102", 0.30, 0.25, (1.5, 6.0)),
-    ("vera", "Вера Ольховская", "103", 0.40, 0.05, (3.0, 7.5)),
-    ("gleb", "Глеб Сафин", "104", 0.35, 0.10, (2.0, 7.0)),
-    ("darya", "Дарья Юн", "105", 0.50, 0.05, (1.5, 5.0)),
+    Actor("anna", "Анна Лебедева", "101", 0.45, 0.05, (2.0, 7.0)),
+    Actor("boris", "Борис Ким", "102", 0.30, 0.25, (1.5, 6.0)),
+    Actor("vera", "Вера Ольховская", "103", 0.40, 0.05, (3.0, 7.5)),
+    Actor("gleb", "Глеб Сафин", "104", 0.35, 0.10, (2.0, 7.0)),
+    Actor("darya", "Дарья Юн", "105", 0.50, 0.05, (1.5, 5.0)),
 )
 
 LINES = (
@@ -43,9 +56,9 @@ LINES = (
 def directory() -> Directory:
     """People, lines and the one chain of the office."""
     return Directory(
-        people=tuple(Person(person, name, (extension,)) for person, name, extension, *_ in PEOPLE),
+        people=tuple(Person(actor.id, actor.name, (actor.extension,)) for actor in PEOPLE),
         lines=tuple(Line(number, "sales", channel, title) for number, channel, title in LINES),
-        chains=(Chain("sales", tuple(person for person, *_ in PEOPLE), "Отдел продаж"),),
+        chains=(Chain("sales", tuple(actor.id for actor in PEOPLE), "Отдел продаж"),),
     )
 
 
@@ -54,20 +67,20 @@ class Habits:
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
-        self._people = {extension: rest for _, _, extension, *rest in PEOPLE}
+        self._people = {actor.extension: actor for actor in PEOPLE}
 
     def on_ring(self, phone: Phone, leg: Leg, now: int) -> Deeds:
         """Answers, declines or lets it ring."""
-        answers, declines, (soonest, latest) = self._people[phone.extension]
+        actor = self._people[phone.extension]
         fate = self._dice.random()
-        deed: Deed | None = "answer" if fate < answers else "decline" if fate < answers + declines else None
-        if deed is None:
+        if fate >= actor.answers + actor.declines:
             return ()
-        return [(round(self._dice.uniform(soonest, latest) * SECOND_US), deed)]
+        deed: Deed = "answer" if fate < actor.answers else "decline"
+        return [(round(self._dice.uniform(*actor.after_s) * SECOND_US), deed)]
 
     def on_talk(self, call: Call, leg: Leg, now: int) -> Deeds:
         """Talks for half a minute to two; mostly the client hangs up."""
-        who: Deed = "caller_hangs_up" if self._dice.random() < 0.6 else "hang_up"  # noqa: PLR2004
+        who: Deed = "caller_hangs_up" if self._dice.random() < 0.6 else "hang_up"
         return [(round(self._dice.uniform(20, 110) * SECOND_US), who)]
 
     def on_fallback(self, call: Call, now: int) -> Outcome:
@@ -102,22 +115,22 @@ async def _office(host: str, port: int, data: Path, seed: int, every_s: float) -
     from router.config import config_of  # noqa: PLC0415
     from router.web import personal_link  # noqa: PLC0415
 
-    dice = random.Random(seed)  # noqa: S311 - people's habits, not secrets
+    dice = random.Random(seed)
     key = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     os.environ[f"HOPLINE_PBX_{PBX.upper()}_SECRETS"] = key
     os.environ.setdefault("HOPLINE_SECRET", _kept_secret(data))
     habits = Habits(dice)
     board = Switchboard(
-        [extension for _, _, extension, *_ in PEOPLE],
+        [actor.extension for actor in PEOPLE],
         on_ring=habits.on_ring,
         on_talk=habits.on_talk,
         on_fallback=habits.on_fallback,
         name=f"demo{secrets.token_hex(3)}",
     )
-    server_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{port}"  # noqa: S104
+    server_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{port}"
     async with PbxServer(board, server_url=f"{server_url}/webhooks/pbx/{PBX}", secret=key) as pbx:
         config = config_of(_document(host, port, data, pbx.command_url, server_url), demo=True)
-        links = [(name, personal_link(server_url, config.secret, person)) for person, name, *_ in PEOPLE]
+        links = [(actor.name, personal_link(server_url, config.secret, actor.id)) for actor in PEOPLE]
         _greet(server_url, [("Дежурный канал", personal_link(server_url, config.secret, "duty")), *links])
         traffic = asyncio.create_task(clients(board, pbx, dice, every_s))
         try:
@@ -136,11 +149,18 @@ def _kept_secret(data: Path) -> str:
 
 
 def _greet(url: str, links: Sequence[tuple[str, str]]) -> None:
-    print("\nHopline: demonstration office / демонстрационный офис", file=sys.stderr)
-    print(f"\n  live / эфир           {url}/", file=sys.stderr)
-    for name, link in links:
-        print(f"  inbox / чат  {name:18} {link}", file=sys.stderr)
-    print("\n  Ctrl-C ends it.\n", file=sys.stderr, flush=True)
+    lines = [
+        "",
+        "Hopline: demonstration office / демонстрационный офис",
+        "",
+        f"  live / эфир               {url}/",
+        *(f"  inbox / чат  {name:12} {link}" for name, link in links),
+        "",
+        "  Ctrl-C ends it.",
+        "",
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
 
 
 def demo(

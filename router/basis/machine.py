@@ -9,7 +9,8 @@ A machine is a set of pure functions over an immutable state:
     delivery(effect)                -> how an effect travels
 
 A machine reads no clock, draws no random number, logs nothing, awaits nothing, mutates nothing and never meets a phone
-number. What it must know about others arrives as `seen`, which is stored with the event, so that a replay sees the same.
+number. What it must know about others arrives as `seen`, which is stored with the event, so that a replay sees the
+same.
 
 Claims, wait and deadline are functions of the state rather than commands: the engine compares what the new state wants
 with what the chain has and makes up the difference. A claim can therefore never be forgotten by a branch that ends a
@@ -216,7 +217,8 @@ class Machine(ABC, Generic[S, E, N]):
         return None
 
     def upcast(self, what: str, version: int, raw: Any) -> Any:
-        """Bring stored builtins (`what` is `event`, `state` or `seen`) of an older schema version to the present one."""
+        """Bring stored builtins (`what` is `event`, `state` or `seen`) of an older schema version to the present
+        one."""
         return raw
 
     schema: ClassVar[int] = 1

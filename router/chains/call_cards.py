@@ -26,18 +26,19 @@ def answer_card(file: File, end: End, over_at: Instant | None) -> tuple[File, Sh
     params = _params(file, talk_at=str(end.talk_from or end.at), extension=end.extension)
     if over_at is not None:
         params["over_at"] = str(over_at)
+    buttons: tuple[str, ...] = ("real", "spam")
+    if file.verdicts:
+        last = file.verdicts[-1]
+        params |= {"verdict": last.verdict, "by": last.by, "marked_at": str(last.at)}
+        buttons = ("spam",) if last.verdict == "real" else ("real",)
     if end.others:
         params["people"] = ",".join(sorted({end.person or end.extension, *end.others} - {""}))
-        return _show(file, "verdict", DUTY, Face("two_answerers", params, ("real", "spam")))
+        return _show(file, "verdict", DUTY, Face("two_answerers", params, buttons))
     if not end.person:
-        return _show(file, "verdict", DUTY, Face("unknown_answerer", params, ("real", "spam")))
+        return _show(file, "verdict", DUTY, Face("unknown_answerer", params, buttons))
     params["person"] = end.person
-    if not file.verdicts:
-        return _show(file, "verdict", f"person:{end.person}", Face("verdict_asked", params, ("real", "spam")))
-    last = file.verdicts[-1]
-    params |= {"verdict": last.verdict, "by": last.by, "marked_at": str(last.at)}
-    buttons = ("spam",) if last.verdict == "real" else ("real",)
-    return _show(file, "verdict", f"person:{end.person}", Face("marked", params, buttons))
+    code = "marked" if file.verdicts else "verdict_asked"
+    return _show(file, "verdict", f"person:{end.person}", Face(code, params, buttons))
 
 
 def late_card(file: File, person: str) -> tuple[File, ShowCard]:

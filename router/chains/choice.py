@@ -81,13 +81,18 @@ def choose(file: File, sights: tuple[Sight, ...], at: Instant) -> Choice:
     """The next head for this call."""
     seats = file.plan.value.seats
     barred = {sight.person: sight.why for sight in sights}
-    asked = [seat for person in file.wants for seat in seats if seat.person == person and person not in barred]
-    if asked:
-        return Choice(asked[0])
+    wanting = [seat for person in file.wants for seat in seats if seat.person == person]
+    for seat in wanting:
+        if seat.person not in barred:
+            return Choice(seat)
     if not file.hops and all(barred.get(seat.person) == "away" for seat in seats):
         return Choice(None, over=True)
-    wake, keys, reluctant = NEVER, list[str](), None
+    # Who pressed Take and cannot now is waited for even where the list has passed him for good.
+    keys = [_key(seat.person, barred[seat.person]) for seat in wanting]
+    wake, reluctant = NEVER, None
     for seat in in_order(file):
+        if seat in wanting:
+            continue
         stands = obstacle(file, seat.person, sights, at)
         if stands is None:
             return Choice(seat)
@@ -96,11 +101,15 @@ def choose(file: File, sights: tuple[Sight, ...], at: Instant) -> Choice:
         elif stands.code == "declined":
             reluctant = reluctant or seat
         else:
-            keys.append(person_key(seat.person) if stands.code in CLAIMED else state_key(seat.person))
+            keys.append(_key(seat.person, stands.code))
     if reluctant is not None:
         return Choice(reluctant)
     over = not keys and wake == NEVER
     return Choice(None, wake, tuple(keys), over)
+
+
+def _key(person: str, why: str) -> str:
+    return person_key(person) if why in CLAIMED else state_key(person)
 
 
 def in_order(file: File) -> tuple[Seat, ...]:

@@ -1,4 +1,5 @@
-"""Reads people, lines and chains from `people.toml`, finds all mistakes in it, and tells what a new document changes."""
+"""Reads people, lines and chains from `people.toml`, finds all mistakes in it, and tells what a new document
+changes."""
 
 import tomllib
 from collections import Counter
@@ -28,9 +29,11 @@ def read_directory(path: Path) -> Directory:
 def directory_of(document: dict[str, Any]) -> Directory:
     """The directory in a parsed document. Raises `Mistakes`."""
     mistakes: list[Mistake] = []
-    for key in document:
-        if key not in ("person", "line", "chain"):
-            mistakes.append(Mistake(key, document[key], "unknown table; use [[person]], [[line]], [chain.<id>]"))
+    mistakes += [
+        Mistake(key, value, "unknown table; use [[person]], [[line]], [chain.<id>]")
+        for key, value in document.items()
+        if key not in ("person", "line", "chain")
+    ]
     people = _read(document.get("person", []), Person, "person", mistakes)
     lines = _read(document.get("line", []), Line, "line", mistakes)
     chains_raw = document.get("chain", {})
@@ -61,8 +64,10 @@ def _read(rows: Any, kind: type[Any], name: str, mistakes: list[Mistake]) -> lis
         if not isinstance(row, dict):
             mistakes.append(Mistake(where, row, "must be a table"))
             continue
-        for key in row.keys() - known:
-            mistakes.append(Mistake(f"{where}.{key}", row[key], f"unknown; known are {', '.join(sorted(known))}"))
+        mistakes += [
+            Mistake(f"{where}.{key}", row[key], f"unknown; known are {', '.join(sorted(known))}")
+            for key in row.keys() - known
+        ]
         try:
             found.append(msgspec.convert({key: row[key] for key in row.keys() & known}, kind))
         except msgspec.ValidationError as error:

@@ -2,6 +2,6 @@
 
     admission -> core (step, claims, messages) -> store (one transaction) -> answers, outbox, timer
 
-`core` is synchronous and does no I/O; `shell` is the thin asyncio edge around it; the simulator is another edge. Nothing
-leaves before the commit. Every await and commit is a named crash point (`crashes`).
+`core` is synchronous and does no I/O; `shell` is the thin asyncio edge around it; the simulator is another edge.
+Nothing leaves before the commit. Every await and commit is a named crash point (`crashes`).
 """

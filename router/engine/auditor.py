@@ -1,4 +1,5 @@
-"""The auditor: every live chain has a live deadline or a named reason, every claim a live holder that still confirms it.
+"""The auditor: every live chain has a live deadline or a named reason, every claim a live holder that still confirms
+it.
 
 Reads the store, not the engine's memory, every few seconds; what it finds it counts and repairs by admitting an event,
 like everybody else. A finding means a mistake of ours or a lost timer: the metric should always be 0.
@@ -49,7 +50,7 @@ class Finding:
 class Auditor:
     """Looks and repairs."""
 
-    def __init__(self, engine: Engine, found: Callable[[Finding], None] = lambda finding: None) -> None:
+    def __init__(self, engine: Engine, found: Callable[[Finding], None] = lambda _: None) -> None:
         self._engine = engine
         self._found = found
 

@@ -1,7 +1,7 @@
 """Clocks. The engine asks one of these; nothing else reads the time.
 
-`SystemClock` is anchored to the wall once and then runs on the monotonic clock, so that a step of the wall clock moves no
-deadline of a call; `offset` tells how far the wall has gone from it. `VirtualClock` stands still until it is told.
+`SystemClock` is anchored to the wall once and then runs on the monotonic clock, so that a step of the wall clock moves
+no deadline of a call; `offset` tells how far the wall has gone from it. `VirtualClock` stands still until it is told.
 """
 
 import time

@@ -7,8 +7,8 @@ One batch is under way at a time:
     core.settle(draft)                        they hold: orders and answers may leave
     core.revoke(draft)                        or they never happened
 
-An admission that a machine cannot take (a bug) or that the store refuses fails alone: its traces are undone and the rest
-is prepared again. Messages, lost claims and grants that follow from a step are admitted in the same draft, so that
+An admission that a machine cannot take (a bug) or that the store refuses fails alone: its traces are undone and the
+rest is prepared again. Messages, lost claims and grants that follow from a step are admitted in the same draft, so that
 they share its transaction.
 """
 
@@ -42,7 +42,8 @@ FOLLOW_UPS = 10_000
 """More events than this from one admission is a loop between machines, not work."""
 
 GRANT_EXPIRES = Duration(10 * SECOND)
-"""A granted key is held for its chain until its step, in the same transaction, says what it wants; never longer than this."""
+"""A granted key is held for its chain until its step, in the same transaction, says what it wants; never longer than
+this."""
 
 Look = Callable[[ChainId, Event, "Core", Instant], Any]
 """Looks up what a step needs to know about others: called at admission, its result is stored with the event."""
@@ -148,9 +149,7 @@ class Core:
 
     def cold(self, chains: Iterable[ChainId]) -> list[ChainId]:
         """The chains among these that must be looked for in the store before an event can be admitted to them."""
-        return [
-            chain for chain in chains if chain not in self.live and chain not in self._absent and storable(chain)
-        ]
+        return [chain for chain in chains if chain not in self.live and chain not in self._absent and storable(chain)]
 
     def warm(self, asked: Iterable[ChainId], found: Iterable[StoredChain]) -> None:
         """Take in what the store has of the chains that were asked for; the others do not exist yet."""
@@ -179,7 +178,8 @@ class Core:
         self._absent.clear()
 
     def due(self, now: Instant, held_back: Callable[[Live], bool]) -> list[Admission]:
-        """Deadlines that have come, as admissions; those of chains whose neighbour is out of sight wait for `unpark`."""
+        """Deadlines that have come, as admissions; those of chains whose neighbour is out of sight wait for
+        `unpark`."""
         found: list[Admission] = []
         for chain, _ in self.timer.due(now):
             live = self.live.get(chain)
@@ -442,4 +442,4 @@ class Core:
 
 
 class ClaimConflict(Exception):
-    """A machine claimed a key without looking whether it is free: the admission is tried again with a fresh look."""
+    """A machine claimed a key that its own look showed as held: a mistake in the machine, told to whoever admitted."""

@@ -6,8 +6,8 @@ Order within a key, concurrency between keys. Three kinds (`router.basis.machine
     until true       repeated every 200 ms until its key is closed
     sooner or later  retried with backoff for a day, then put aside; a newer desired state replaces an unsent older one
 
-An unsent now-or-never effect is also dropped when a later effect of its own key arrives: a ring that was never sent need
-not be sent in order to be stopped.
+An unsent now-or-never effect is also dropped when a later effect of its own key arrives: a ring that was never sent
+need not be sent in order to be stopped.
 """
 
 import heapq
@@ -49,7 +49,6 @@ class Tally:
     done: list[tuple[EffectId, str]] = field(default_factory=list)
     aside: list[tuple[EffectId, str]] = field(default_factory=list)
     admissions: list[Admission] = field(default_factory=list)
-
 
     def urgent(self) -> bool:
         """Whether something in it is more than a mark that may wait."""

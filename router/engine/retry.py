@@ -30,7 +30,8 @@ RINGS = Backoff(Duration(100 * MILLISECOND), 2, Duration(1 * SECOND), Duration(1
 """Now or never: soon again; `best_before` ends it long before the minute does."""
 
 CONFIRMATIONS = Backoff(Duration(200 * MILLISECOND), 1, Duration(200 * MILLISECOND), Duration(12 * HOUR))
-"""Until true: every 200 ms (design, law 6). The limit only keeps a row from living for ever when a PBX is taken away."""
+"""Until true: every 200 ms (design, law 6). The limit only keeps a row from living for ever when a PBX is taken
+away."""
 
 LETTERS = Backoff(Duration(1 * SECOND), 2, Duration(5 * MINUTE), Duration(24 * HOUR))
 """Sooner or later: 1 s, 2 s, 4 s … 5 min for a day, then a person decides."""

@@ -1,8 +1,8 @@
 """The asyncio edge of the engine: one loop that takes turns.
 
-A turn takes what came in, what is due and what the outbox reports, lets the core take the steps, commits them together and
-only then answers, arms the timer and starts effects. While a commit is under way the next turn's work gathers: that is
-the group commit. There is exactly one timer handle and one batch under way.
+A turn takes what came in, what is due and what the outbox reports, lets the core take the steps, commits them together
+and only then answers, arms the timer and starts effects. While a commit is under way the next turn's work gathers: that
+is the group commit. There is exactly one timer handle and one batch under way.
 """
 
 import asyncio
@@ -98,7 +98,8 @@ class Engine:
     # --- what others call --------------------------------------------------------------------------------------
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Answer]:
-        """Admit facts, in this order; returns after the durable commit. Raises StoreUnavailable if it did not happen."""
+        """Admit facts, in this order; returns after the durable commit. Raises StoreUnavailable if it did not
+        happen."""
         if not admissions:
             return []
         if self._ended:
@@ -240,8 +241,8 @@ class Engine:
     def _marks_are_due(self, now: Instant) -> bool:
         """Whether marks of effects that were sent have waited long enough for a batch to ride along with.
 
-        A commit of their own for each would double the number of commits; a mark that is lost with the process only makes
-        an idempotent effect be sent again.
+        A commit of their own for each would double the number of commits; a mark that is lost with the process only
+        makes an idempotent effect be sent again.
         """
         if not self.outbox.tally.done:
             return False
@@ -416,7 +417,7 @@ class Engine:
         except Failure as failure:
             self.outbox.failed(order.id, failure, self.clock.now())
             log.warning("effect_failed", effect=type(order.effect).__name__, order=order.key, code=failure.code)
-        except Exception as error:  # noqa: BLE001 - an adapter's bug must not end the others' effects
+        except Exception as error:
             self.outbox.failed(order.id, Temporary("adapter_error", type(error).__name__), self.clock.now())
             log.error("effect_crashed", effect=type(order.effect).__name__, order=order.key, exc_info=error)
         else:

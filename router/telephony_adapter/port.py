@@ -43,7 +43,8 @@ class Report(msgspec.Struct, frozen=True):
     """The PBX's id of the whole call."""
     event: Event
     personal: Mapping[str, str] = {}
-    """Field of the event -> raw phone number. The engine replaces it by a token; None stays where the number is withheld."""
+    """Field of the event -> raw phone number. The engine replaces it by a token; None stays where the number is
+    withheld."""
     origin: str | None = None
     """Identity of the delivery: the same fact delivered twice carries the same origin (unique within the call)."""
     raw: bytes | None = None

@@ -129,10 +129,13 @@ async def lived(office: Office, story: Story) -> Left:
         await office.settled()
         await office.stop()
     except Exception as error:
-        said = "\n".join(f"--- life {number}\n" + "\n".join(lines) for number, lines in enumerate(office.left.lives))
-        rows = "\n".join(map(str, office.left.rows[-12:]))
-        error.add_note(f"{office.left.home}, exits {office.left.exits}\n{rows}\n{said}")
-        raise
+        raise AssertionError(_told(office.left, error)) from error  # one that keeps its words on the way between threads
     finally:
         await office.close()
     return office.left
+
+
+def _told(left: Left, error: Exception) -> str:
+    said = [f"--- life {number}\n" + "\n".join(lines) for number, lines in enumerate(left.lives, 1)]
+    rows = [f"--- PBX, exits {left.exits}", *map(str, left.rows[-12:])]
+    return "\n".join([f"{type(error).__name__}: {error} in {left.home}", *rows, *said])

@@ -12,9 +12,9 @@ PBX = "office"
 LINE, CALLER = "+74950000001", "+79990001122"
 HEADS = {"anna": "101", "boris": "102", "vera": "103", "gleb": "104", "darya": "105"}
 
-RING_S = 5
+RING_S = 8
 MIN_OFFER_S = 1
-"""A ring is useful until ring - min_offer = 4 s after its order; a restart takes about a second of processor."""
+"""A ring is useful until ring - min_offer = 7 s after its order; a restart takes about a second of processor."""
 
 PEOPLE = "\n".join(
     [
@@ -22,7 +22,7 @@ PEOPLE = "\n".join(
         f'[[line]]\nnumber = "{LINE}"\nchain = "sales"\nchannel = "search"',
         f"[chain.sales]\nheads = {json.dumps(list(HEADS))}",
         # Room for the time that a dead server costs; nobody is rung twice in one call, so a second ring is a mistake.
-        f'[chain.sales.terms]\nring_s = {RING_S}\nmin_offer_s = {MIN_OFFER_S}\nwindow_s = 45\non_list_end = "stop"',
+        f'[chain.sales.terms]\nring_s = {RING_S}\nmin_offer_s = {MIN_OFFER_S}\nwindow_s = 90\non_list_end = "stop"',
         # Slow machines report late that a phone rings; what follows from silence is not the subject here.
         "no_ringing_after_s = 0",
         "",
@@ -38,7 +38,7 @@ def configuration(home: Path, port: int, pbx_port: int, **server: object) -> Pat
     settings = {"port": port, "data": str(home / "data"), "public_url": f"http://127.0.0.1:{port}"} | server
     lines = ["[server]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]
     lines += [f"[pbx.{PBX}]", 'kind = "webhook"', f'command_url = "http://127.0.0.1:{pbx_port}/commands"']
-    lines += ["look_every_s = 0.2"]  # the PBX is started after the server and is to be seen soon
+    lines += ["look_every_s = 0.5"]  # the PBX is started after the server and is to be seen soon
     path = home / "hopline.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

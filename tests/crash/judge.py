@@ -39,6 +39,9 @@ CARDS: dict[str, set[tuple[str, str, str]]] = {
 }
 """Play -> id, audience and code of the cards that people have in the end."""
 
+SENT_WITHIN = 500_000
+"""Microseconds in which a server that has read the PBX sends what is still useful."""
+
 TALKERS = {"third": "103"}
 
 
@@ -123,11 +126,12 @@ def _skipped(left: Left, journal: Journal) -> tuple[set[str], list[str]]:
         if ring.leg in rung or ordered >= gone:
             continue
         why, noted = journal.dropped.get(Keys.leg(PBX, ring.leg), ("", Instant(0)))
-        in_sight = [at for at in _sights(left) if at > ordered]
-        if why == "stale" and noted > ring.best_before and not any(at < ring.best_before for at in in_sight):
+        # Dropped as stale, or overtaken by the stop that the machine sent behind it; no word if it was never tried.
+        in_time = [at for at in _sights(left) if ordered < at < ring.best_before - SENT_WITHIN]
+        if noted > ring.best_before and not in_time:
             skipped.add(ring.leg)
         elif gone > ring.best_before or why:
-            wrong.append(f"{ring.leg} was never rung ({why or 'no word why'}), in sight {in_sight}, until {ring.best_before}")
+            wrong.append(f"{ring.leg} was never rung ({why or 'no word why'}), in sight {in_time}, until {ring.best_before}")
     return skipped, wrong
 
 

@@ -8,7 +8,7 @@ from tests.crash.company import CALLER, HEADS, LINE
 Row = dict[str, Any]
 
 CALL = "c-1"
-ARRIVES_S = 1.0
+ARRIVES_S = 1.3
 """After the PBX's start: by then the server, which was there before, has seen it."""
 
 DESKS = [{"extension": extension} for extension in HEADS.values()]
@@ -21,7 +21,7 @@ RECEPTION = {"after_s": 0.5, "answered_by": "200", "talk_s": 1.0}
 
 def _play(calls: list[dict[str, Any]], desks: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     plan = {"after_s": 0.5, "answered_by": "", "talk_s": 0.0}
-    return {"phones": desks, "calls": [*calls, KEEPS_PLAYING], "talk_s": 2.0, "fallback": plan, **more}
+    return {"phones": desks, "calls": [*calls, KEEPS_PLAYING], "talk_s": 2.0, "fallback": plan, "no_server_s": None, **more}
 
 
 def _call(**more: Any) -> dict[str, Any]:
@@ -38,9 +38,9 @@ def _third_answers() -> list[dict[str, Any]]:
 PLAYS: dict[str, dict[str, Any]] = {
     "nobody": _play([_call()], DESKS),
     "third": _play([_call()], _third_answers()),
-    "hangs_up": _play([_call(patience_s=6.5)], DESKS),
-    "served": _play([_call()], DESKS, absolute_s=9.0, no_server_s=1.0, fallback=RECEPTION),
-    "unserved": _play([_call()], DESKS, absolute_s=9.0, no_server_s=1.0),
+    "hangs_up": _play([_call(patience_s=9.5)], DESKS),
+    "served": _play([_call()], DESKS, absolute_s=11.0, no_server_s=1.0, fallback=RECEPTION),
+    "unserved": _play([_call()], DESKS, absolute_s=11.0, no_server_s=1.0),
 }
 """Nobody answers; the third answers (the first lets it ring, the second declines); the caller hangs up in a ring; and two
 for servers that stay away: the PBX's own plan takes the caller, and finds somebody for him or does not."""

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from router.engine.store import migrate
+from router.engine.store.port import StoreUnavailable
 from router.engine.store.postgres import PostgresStore
 from router.engine.store.tables import metadata
 
@@ -30,6 +31,16 @@ def test_a_file_is_migrated_once(tmp_path: Path) -> None:
     path = str(tmp_path / "100% new.db")
     assert migrate.migrate_sqlite(path) is True
     assert migrate.migrate_sqlite(path) is False
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal.db")
+    migrate.migrate_sqlite(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(StoreUnavailable, match="newer version"):
+        migrate.migrate_sqlite(path)
 
 
 def test_the_file_has_the_tables_that_are_described(tmp_path: Path) -> None:

@@ -128,6 +128,11 @@ class TestPostgresStore(StoreContract):
         assert await stores[3].select("SELECT version_num FROM alembic_version") == [(HEAD,)]
         await asyncio.gather(*(store.close() for store in stores))
 
+    async def test_tables_of_a_newer_version_are_left_alone(self, store: Store, place: DatabasePlace) -> None:
+        await place.sql("UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(StoreUnavailable, match="newer version"):
+            await place.open()
+
     async def test_a_cut_connection_is_made_anew(self, store: Store, place: DatabasePlace) -> None:
         await store.commit(batch(record(A, 1, **takes("k"))))
         await place.cut_all()

@@ -255,7 +255,7 @@ class World(Stage):
         seen = self.office.look_at_call(chain, Nudged(""), self.core, self.now)
         choice = choose(state.file, seen.sights, self.now)
         assert choice.seat is None, f"{chain} waits, and {choice.seat} is free"
-        assert not seen.back, f"{chain} waits, and {seen.back} came back"
+        assert set(seen.back) <= set(state.file.back), f"{chain} waits and has not heard that {seen.back} came back"
         for key in state.keys:
             if key.startswith("person:"):
                 assert self.core.claims.held(key) is not None, f"{chain} waits for {key}, which nobody holds"

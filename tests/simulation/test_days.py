@@ -73,6 +73,7 @@ def test_another_seed_is_another_history() -> None:
     assert len(hashes) == 2
 
 
+@pytest.mark.slow
 def test_a_journal_in_a_file_survives_the_deaths(tmp_path: Path) -> None:
     setup = Setup(seed=3, faults=WILD, journal=str(tmp_path / "journal.db"), from_hour=11, to_hour=12)
     simulation = Simulation(setup)

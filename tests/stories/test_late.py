@@ -117,6 +117,18 @@ def test_take_of_a_head_who_is_in_another_call_waits_for_him() -> None:
     )  # fmt: skip
 
 
+def test_take_of_a_busy_head_whom_the_list_has_passed_for_good() -> None:
+    """Found by a random history (seed 804): he was promised to be next and never waited for."""
+    (
+        office("anna boris", on_list_end="stop")
+        .calls("c1").rings("anna").declines("anna").rings("boris")
+        .calls("c0").rings("anna").answers("anna").connects("anna").talks("anna")
+        .on("c1").presses_take("anna").says("next").declines("boris").is_now(Waiting).waits_for("anna")
+        .on("c0").waits(2).talk_ends().stops("anna").releases().on("c1").rings("anna", until=10)
+        .declines("anna").hands_over()
+    )  # fmt: skip
+
+
 def test_the_button_goes_when_the_caller_no_longer_waits() -> None:
     late = slow().calls().rings("anna").until(8).stops("anna").rings("boris").answers("anna").stops("anna")
     late.shows("late", to="anna").hangs_up().stops("boris").shows("late_over", to="anna", outcome="caller_left")

@@ -25,7 +25,7 @@ def migrate_sqlite(path: str) -> bool:
         if revision == HEAD:
             return False
         if revision is not None and revision > HEAD:
-            message = f"{path} was written by a newer version (tables {revision}, this version knows {HEAD}): start that one"
+            message = f"{path} was written by a newer version (tables {revision}, known here {HEAD}): start that one"
             raise StoreUnavailable(message)
         _upgrade_sqlite(connection)
     return True

@@ -108,8 +108,12 @@ class PostgresStore:
         return made
 
     async def _migrate(self, writer: Connection) -> None:
-        if await self._revision(writer) == HEAD:
+        revision = await self._revision(writer)
+        if revision == HEAD:
             return  # importing Alembic and SQLAlchemy takes longer than everything else in a restart
+        if revision is not None and revision > HEAD:
+            message = f"the database belongs to a newer version ({revision}, this one knows {HEAD}): start that one"
+            raise StoreUnavailable(message)
         await passing(MIGRATE, writer.execute(f"SELECT pg_advisory_lock({sql.MIGRATION_LOCK})", timeout=600))
         try:
             if await self._revision(writer) != HEAD:

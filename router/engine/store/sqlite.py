@@ -1,8 +1,8 @@
 """The journal in one SQLite file: the server's store.
 
-Statements run in the loop's thread (they touch the page cache only and take microseconds), the COMMIT, which waits for the
-disk, runs in a thread of its own. This keeps the two threads from passing the interpreter lock back and forth at every
-statement, which costs up to 5 ms each (`sys.getswitchinterval`). Pages read over a second connection (aiosqlite).
+Statements run in the loop's thread (they touch the page cache only and take microseconds), the COMMIT, which waits for
+the disk, runs in a thread of its own. This keeps the two threads from passing the interpreter lock back and forth at
+every statement, which costs up to 5 ms each (`sys.getswitchinterval`). Pages read over a second connection (aiosqlite).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The journal in one SQLite file: the synchronous half, used by the server's store and by the simulator.
 
-WAL and `synchronous=FULL`: a commit is on the disk when it returns. One connection writes. Statements are run in bulk; only
-when something is refused is the batch gone through record by record to find the guilty ones.
+WAL and `synchronous=FULL`: a commit is on the disk when it returns. One connection writes. Statements are run in bulk;
+only when something is refused is the batch gone through record by record to find the guilty ones.
 """
 
 import fcntl

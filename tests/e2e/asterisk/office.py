@@ -42,7 +42,7 @@ PUBLIC_URL = "http://office.example"
 _LISTENS = re.compile(r"hopline listens on http://127\.0\.0\.1:(\d+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
     """A line, the heads who are rung for it in this order, and the deviations of its terms."""
 
@@ -58,7 +58,7 @@ class Line:
     def rules(self, **others: Any) -> Rules:
         """What the capture is held against."""
         hop, window = float(self.terms.get("ring_s", 8)), float(self.terms.get("window_s", 40))
-        return Rules(hop, window, **{"order": self.order, **others})
+        return Rules(**{"hop_s": hop, "window_s": window, "order": self.order, **others})
 
 
 def people_toml(lines: Iterable[Line]) -> str:

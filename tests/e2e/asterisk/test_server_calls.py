@@ -1,4 +1,4 @@
-"""The whole server on the wire: `hopline serve` with its journal, Asterisk, SIPp as callers and heads; a capture judges.
+"""The whole server on the wire: `hopline serve` with its journal, Asterisk, SIPp as callers and heads, judged by pcap.
 
 One server; the plays run side by side on disjoint heads. What happens when the server or its socket goes away is in
 `test_server_restart` and `test_server_socket`.
@@ -177,7 +177,8 @@ def an_answer_around_the_end_of_the_window(stage: Stage) -> None:
         (leg,) = seen.legs
         assert seen.final in {200, 480}
         if verdict.anomalies:
-            assert leg.answered_us and seen.final_us
+            assert leg.answered_us
+            assert seen.final_us
             assert abs(seen.final_us - leg.answered_us) < 300_000, "an answer in good time was lost"
         talked = seen.final == 200
         assert (entry.end.outcome is Outcome.ANSWERED) == talked, f"{offset} ms: {entry.end}"
