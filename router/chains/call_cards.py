@@ -37,8 +37,8 @@ def answer_card(file: File, end: End, over_at: Instant | None) -> tuple[File, Sh
     if not end.person:
         return _show(file, "verdict", DUTY, Face("unknown_answerer", params, buttons))
     params["person"] = end.person
-    code = "marked" if file.verdicts else "verdict_asked"
-    return _show(file, "verdict", f"person:{end.person}", Face(code, params, buttons))
+    face = Face("marked", params, buttons) if file.verdicts else Face("verdict_asked", params, buttons)
+    return _show(file, "verdict", f"person:{end.person}", face)
 
 
 def late_card(file: File, person: str) -> tuple[File, ShowCard]:

@@ -14,7 +14,7 @@ from simulators.faults import CLIMATES, MILD, NONE, WILD, Faults
 from simulators.simulation import PLACES, Setup, Simulation
 from simulators.verdict import Report, judged, play
 
-MORNING = Setup(from_hour=10, to_hour=12)
+MORNING = Setup(from_hour=10, to_hour=11.5)
 
 ONE_DAY = """
 from simulators.faults import WILD
@@ -41,14 +41,14 @@ def failed_once() -> list[tuple[str, int, int]]:
 def test_a_morning(faults: Faults) -> None:
     report = play(replace(MORNING, seed=3, faults=faults))
     assert report.clean, told(report)
-    assert report.verdict.calls > 35
-    assert report.verdict.answered > 15
+    assert report.verdict.calls > 25
+    assert report.verdict.answered > 10
 
 
-def test_an_exact_day_is_exact_to_the_microsecond() -> None:
-    report = play(Setup(seed=4))
+def test_an_exact_morning_is_exact_to_the_microsecond() -> None:
+    report = play(Setup(seed=4, to_hour=12))
     assert report.clean, told(report)
-    assert report.verdict.calls >= 200
+    assert report.verdict.calls >= 60
     assert {name: deviation for name, deviation in report.verdict.extremes.items() if deviation > 0} == {}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from simulators.checkers import ALL
-from simulators.defects import DEFECTS, Defect
+from simulators.defects import BUSY_MORNING, DEFECTS, Defect
 from simulators.simulation import Setup
 from simulators.verdict import play
 
@@ -19,9 +19,15 @@ def test_caught(defect: Defect) -> None:
     assert not report.clean
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setup", HEALTHY.values(), ids=lambda setup: f"{setup.faults.name}-{setup.timer}")
 def test_the_same_run_without_a_defect_is_clean(setup: Setup) -> None:
     report = play(setup)
+    assert report.clean, (report.summary(), report.violations[:5])
+
+
+def test_the_busy_morning_without_a_defect_is_clean() -> None:
+    report = play(BUSY_MORNING)
     assert report.clean, (report.summary(), report.violations[:5])
 
 
