@@ -65,7 +65,7 @@ bench: dev ## measure, print JSON (ROOM=name selects)
 
 .PHONY: format
 format: dev ## order imports and format the code
-	@$(BIN)/ruff check --quiet --select I,RUF100 --fix . && $(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format --quiet .
 
 # ---- packing --------------------------------------------------------------------------------------------------------
 

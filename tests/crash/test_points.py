@@ -1,14 +1,14 @@
 """kill -9 at every named crash point: the call goes on, nothing is done twice, nothing is lost."""
 
-import asyncio
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import router.engine.store.reading  # noqa: F401 - declares its points
+import router.app  # noqa: F401 - declares the points of a server
+import router.engine.store.postgres  # noqa: F401 - declares its points; needs the extra, which developers have
 from router.engine import crashes
+from router.engine.store.sqlite import SqliteStore
+from router.reports import replay_chains
 from tests.crash import places
 from tests.crash.case import KILLED
 from tests.crash.places import Case
@@ -33,3 +33,47 @@ def test_the_call_survives(runs: Runs, case: Case) -> None:
     assert verdict.reached == f"crash point {case.place}{side} reached"
     assert verdict.exits[-1] == KILLED
     assert verdict.complaints == []
+
+
+def test_every_point_dies_here_or_is_tried_elsewhere() -> None:
+    """A new point belongs into `places`, in one list or the other."""
+    elsewhere = {name for name in crashes.POINTS if name.startswith(tuple(places.ELSEWHERE))}
+    assert places.reached() | elsewhere == set(crashes.POINTS)
+    assert not places.reached() & elsewhere
+    assert len(CASES) == len({case.id for case in CASES})
+
+
+def test_what_is_tried_elsewhere_is_there() -> None:
+    root = Path(__file__).parents[2]
+    for start in places.ELSEWHERE:
+        file, test = next(found for prefix, found in places.COVERED.items() if start.startswith(prefix))
+        assert f"def {test}(" in (root / file).read_text(encoding="utf-8"), (start, file, test)
+
+
+class Died(BaseException):
+    """The command is no more."""
+
+
+@pytest.mark.parametrize("place", places.both("reading.open", "reading.read"))
+async def test_a_command_that_dies_while_it_reads_leaves_everything_as_it_was(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "hopline.db"
+    store = SqliteStore(path)
+    await store.open()
+    before = path.read_bytes()
+    died: list[str] = []
+
+    def die(passed: str) -> None:
+        if passed == place:
+            died.append(passed)
+            raise Died
+
+    crashes.install(die)
+    try:
+        with pytest.raises(Died):
+            await replay_chains(tmp_path, "", check=True)
+    finally:
+        crashes.install(None)
+    assert died
+    await store.upsert("quarantine", {"id": "1"}, {"at": 1, "chain": "", "source": "", "event": b"", "error": ""})
+    await store.close()
+    assert path.read_bytes() != before or (tmp_path / "hopline.db-wal").exists() is False
