@@ -93,6 +93,7 @@ class Server:
             keep_raw=server.keep_raw,
             look_every=server.look_every_s,
             resync_limit=server.resync_limit_s,
+            lost_limit=server.lost_limit_s,
             rung_twice=self.metrics.maybe_rung_twice.inc,
         )
 

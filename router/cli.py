@@ -252,7 +252,9 @@ def link(
 @app.command("crash-points")
 def crash_points(as_json: JsonOption = False) -> None:
     """List the named crash points of the engine."""
-    import router.app  # noqa: F401 - declares all points
+    import router.app
+    import router.engine.store.postgres
+    import router.engine.store.reading  # noqa: F401 - these three declare all points
 
     if as_json:
         print(json.dumps(crashes.POINTS))

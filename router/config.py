@@ -40,6 +40,9 @@ class ServerSettings(BaseModel):
     """ISO 3166 country in which numbers without an international prefix are read."""
     resync_limit_s: float = Field(default=10.0, ge=0.1, le=120)
     """How long calls wait after a start for their PBX to be read, seconds; then they run on unseen."""
+    lost_limit_s: float = Field(default=300.0, ge=1, le=3600)
+    """How long calls wait for a PBX that is lost while the server runs, seconds: in the gap nothing can be asked of it,
+    and what was answered meanwhile is known when it comes back."""
     look_every_s: float = Field(default=30.0, ge=0.2, le=3600)
     """How often the PBX's live calls are compared with ours, seconds: the net under lost reports."""
     keep_raw: bool = True

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from router.basis.failures import Failure, Permanent, Temporary
+from router.basis.instants import SECOND, Instant
 from router.basis.machine import Event
 from router.basis.phone import masked, normal
 from router.chains.call import CallMachine
@@ -38,18 +39,24 @@ class Switch:
         keep_raw: bool,
         look_every: float,
         resync_limit: float,
+        lost_limit: float = 300.0,
         rung_twice: Callable[[int], None],
     ) -> None:
         self.telephony = telephony
         self.lane = pbx_lane(telephony.name)
         self.visible = False
         self.seen = False
-        """Whether it has been read since the start; one that is lost again after that is waited for."""
+        """Whether it has been read since the start."""
+        self.lost: Instant | None = None
+        """Since when it has been out of sight, while its calls wait for it; None: they do not wait."""
+        self.blind = False
+        """It was waited for long enough: its calls run on without it."""
         self._engine = engine
         self._region = region
         self._keep_raw = keep_raw
         self._look_every = look_every
         self._resync_limit = resync_limit
+        self._lost_limit = lost_limit
         self._rung_twice = rung_twice
         self._recovered: frozenset[EffectId] = frozenset()
         self._looking = asyncio.Lock()
@@ -60,6 +67,7 @@ class Switch:
     def start(self, recovered: Sequence[Order]) -> None:
         """Begin to receive; calls of this PBX wait until it has been read, at most the resync limit."""
         self._recovered = frozenset(order.id for order in recovered if order.delivery.lane == self.lane)
+        self.lost = self._engine.clock.now()
         self._engine.performers[self.lane] = self.perform
         if isinstance(self.telephony, KeepsUnread):
             self.telephony.unknown = self._keep
@@ -94,9 +102,20 @@ class Switch:
             await asyncio.sleep(1)
 
     async def _limit(self) -> None:
-        await asyncio.sleep(self._resync_limit)
-        if not self.seen:
-            log.error("pbx_out_of_sight", pbx=self.telephony.name, waited_s=self._resync_limit)
+        while True:
+            await asyncio.sleep(self._resync_limit / 10)
+            self.run_on(self._engine.clock.now())
+
+    def run_on(self, now: Instant) -> None:
+        """Calls wait for their PBX for a limited time; then they run on, shown and audited as unseen.
+
+        Short after a start (law 11: the resync limit). Longer for a PBX that is lost on the way: nothing could be asked
+        of it meanwhile, and what its people did in the gap is known when it comes back.
+        """
+        limit = self._lost_limit if self.seen else self._resync_limit
+        if self.lost is not None and now - self.lost >= limit * SECOND:
+            log.error("pbx_out_of_sight", pbx=self.telephony.name, waited_s=limit)
+            self.lost, self.blind = None, True
             self._engine.in_sight(self.lane)
 
     async def _look_now_and_then(self) -> None:
@@ -158,10 +177,17 @@ class Switch:
         log.info("pbx_sight", pbx=self.telephony.name, visible=visible, why=why)
         if not visible:
             self.visible = False
-            self._engine.out_of_sight(self.lane)
+            if self.lost is None and not self.blind:
+                self.lost = self._engine.clock.now()
+                self._engine.out_of_sight(self.lane)
             return
+        if self.blind:
+            # Effects wait while we compare, as after a start: what was sent blindly may be there already.
+            self._engine.out_of_sight(self.lane)
         if await self._look(why):
-            self.visible = self.seen = True
+            self.visible, self.seen, self.lost, self.blind = True, True, None, False
+            self._engine.in_sight(self.lane)
+        elif self.blind:
             self._engine.in_sight(self.lane)
 
     async def _look(self, why: str) -> bool:

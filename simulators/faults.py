@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from router.basis.instants import MILLISECOND, MINUTE, SECOND
 
-ANSWER_WITHIN = 3 * SECOND
+ANSWER_WITHIN = 1 * SECOND
 """How long the server waits for the PBX's answer to a command (default of the adapter's setting `answer_within_s`)."""
 
 

@@ -30,6 +30,9 @@ from simulators.world import World
 RESYNC_LIMIT = 10 * SECOND
 """How long calls wait after a start for their PBX to be read (design, law 11)."""
 
+LOST_LIMIT = 300 * SECOND
+"""How long they wait for a PBX that is lost on the way (default of `lost_limit_s` of the server)."""
+
 COMPARE_EVERY = 30 * SECOND
 """How often the PBX's live calls are compared with ours (default of `look_every_s` of the server)."""
 
@@ -124,6 +127,7 @@ class Process:
             keep_raw=False,
             look_every=COMPARE_EVERY / SECOND,
             resync_limit=RESYNC_LIMIT / SECOND,
+            lost_limit=LOST_LIMIT / SECOND,
             rung_twice=lambda _: None,
         )
         self.switch._looking = cast(Any, _Turnstile())
@@ -132,6 +136,7 @@ class Process:
     def open(self) -> None:
         """Take in what was under way, in the order of `router.app`."""
         recovered = at_once(self.engine.open([self.switch.lane]))
+        self.switch.lost = self.engine.clock.now()
         self.switch._recovered = frozenset(order.id for order in recovered if order.delivery.lane == self.switch.lane)
         self.recovered = recovered
         self.engine.performers["inbox"] = cast(Any, self._cards)
@@ -266,6 +271,7 @@ class Server:
         if self._pbx.outage and self._visible:
             self._visible = False
             process.scripts.start(process.switch.in_sight(False, "lost"))
+            self._later(process, LOST_LIMIT, lambda: self._run_on(process))
             self._see(process, LOOK_EVERY)
 
     def _see(self, process: Process, pause: int) -> None:
@@ -284,8 +290,7 @@ class Server:
         self._later(process, pause, lambda: process.scripts.start(look()))
 
     def _run_on(self, process: Process) -> None:
-        if not process.switch.seen:
-            process.engine.in_sight(process.switch.lane)
+        process.switch.run_on(process.engine.clock.now())
 
     def _compare(self, process: Process) -> None:
         if process.switch.visible and not self._pbx.board.quiet():

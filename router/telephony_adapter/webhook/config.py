@@ -15,8 +15,9 @@ class WebhookSettings(BaseModel):
 
     command_url: str = Field(pattern=r"^https?://[^@\s?#]+$")
     """Address of the PBX that takes our commands; its live calls are read below it, at `<command_url>/calls`."""
-    answer_within_s: float = Field(default=3.0, gt=0, le=60)
-    """How long a command may take, seconds. It is only accepted within this time, not carried out."""
+    answer_within_s: float = Field(default=1.0, gt=0, le=60)
+    """How long a command may take, seconds. It is only accepted within this time, not carried out. A command that was
+    lost on the way is repeated after it, so it is short: two phones may ring as long as a lost stop is not repeated."""
     look_every_s: float = Field(default=2.0, ge=0.05, le=300)
     """How often the list of calls is read to see that the PBX is there, seconds."""
     lost_after: int = Field(default=2, ge=1, le=100)
