@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Left:
     """How each server but the last ended."""
     stopped: int | None = None
     """How the last one ended after SIGTERM."""
+    took_s: list[float] = field(default_factory=list)
+    """How long each orderly stop in the middle of the story took."""
 
 
 class Office:
@@ -91,12 +94,19 @@ class Office:
         assert self.server.process.returncode is not None
         self.left.exits.append(self.server.process.returncode)
 
+    async def stopped(self) -> None:
+        """SIGTERM in the middle of things."""
+        assert self.server is not None
+        began = time.monotonic()
+        self.left.exits.append(await self.server.terminate())
+        self.left.took_s.append(time.monotonic() - began)
+
     async def settled(self) -> None:
         """The call is over, the PBX has told everything, and the journal owes nothing."""
         assert self.pbx is not None
         await self.pbx.until(facts_told)
         async with asyncio.timeout(PATIENCE_S):
-            while not self._quiet():
+            while not self._quiet():  # noqa: ASYNC110 - it is another process that writes
                 await asyncio.sleep(LOOK_S)
 
     def _quiet(self) -> bool:
@@ -122,6 +132,15 @@ class Office:
 Story = Callable[[Office], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A story of a test's own; several are told side by side."""
+
+    id: str
+    play: str
+    story: Story
+
+
 async def lived(office: Office, story: Story) -> Left:
     """Let a story happen; the last server is stopped in order once everything has settled."""
     try:
@@ -129,7 +148,7 @@ async def lived(office: Office, story: Story) -> Left:
         await office.settled()
         await office.stop()
     except Exception as error:
-        raise AssertionError(_told(office.left, error)) from error  # one that keeps its words on the way between threads
+        raise AssertionError(_told(office.left, error)) from error  # keeps its words between threads
     finally:
         await office.close()
     return office.left

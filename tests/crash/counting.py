@@ -5,6 +5,7 @@ Tells at which passage of a point a call is in the middle of what; the servers t
 
 import sys
 import time
+from pathlib import Path
 
 from router.cli import main
 from router.engine import crashes
@@ -12,7 +13,7 @@ from router.engine import crashes
 
 def count(path: str) -> None:
     """From here on each passage is a line: instant in microseconds, place."""
-    diary = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115 - open until the process ends
+    diary = Path(path).open("w", encoding="ascii", buffering=1)  # noqa: SIM115 - open until the process ends
 
     def note(place: str) -> None:
         diary.write(f"{time.time_ns() // 1_000} {place}\n")

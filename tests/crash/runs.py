@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.crash.case import START, Left, Office, lived
+from tests.crash.case import START, Left, Office, Telling, lived
 from tests.crash.company import RING_S, apply_people
 from tests.crash.judge import complaints, stale
 from tests.crash.lives import PATIENCE_S, Gate
@@ -66,14 +66,16 @@ class Runs:
         self._thread.join()
         self._loop.close()
 
-    def begin(self, cases: Iterable[Case]) -> None:
-        """Start these, in this order as far as there is room."""
-        cases = list(cases)
-        for play in {case.play for case in cases if not case.passage} - self._futures.keys():
+    def begin(self, wanted: Iterable[Case | Telling]) -> None:
+        """Start these, in this order as far as there is room; the calls that are counted by go first."""
+        wanted = [one for one in wanted if one not in self._futures]
+        for play in sorted({one.play for one in wanted if isinstance(one, Case) and not one.passage}):
             self.counted(play)
-        for case in cases:
-            if case not in self._futures:
-                self._submit(case, self._run(case))
+        for one in wanted:
+            if isinstance(one, Case):
+                self._submit(one, self._run(one))
+            else:
+                self._submit(one, self._lived(one.id, one.play, one.story))
 
     def verdict(self, case: Case) -> Verdict:
         """Wait for a case; raises what went wrong in it."""
@@ -85,9 +87,11 @@ class Runs:
         """An undisturbed call: what it left behind, and complaints about it."""
         return self._futures.get(play) or self._submit(play, self._count(play))
 
-    def live(self, name: str, play: str, story: Callable[[Office], Awaitable[None]]) -> Left:
-        """A story of a test's own."""
-        return self._submit(name, self._lived(name, play, story)).result()
+    def left(self, telling: Telling) -> Left:
+        """What a story left behind."""
+        self.begin([telling])
+        left: Left = self._futures[telling].result()
+        return left
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
