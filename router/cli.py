@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from router.basis.failures import Mistakes
+from router.basis.failures import Mistakes, Permanent
 from router.engine import crashes
 from router.logs import set_up
 
@@ -33,6 +33,10 @@ CONFIG = Path("hopline.toml")
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
 DataOption = Annotated[Path, typer.Option("--data", help="the data folder of the server")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+ENDED_FOR_GOOD = 4
+"""Exit code when a start anew would only do harm (another server took the application over): a person has to look.
+Named in deploy/systemd/hopline.service, which does not restart after it."""
 
 T = TypeVar("T")
 
@@ -60,7 +64,7 @@ def tell_mistakes(mistakes: Mistakes) -> None:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; a journal that cannot be used is told, not traced."""
+    """Run a coroutine; a journal that cannot be used is told, not traced, and so is what ends a server for good."""
     from router.engine.store.port import StoreUnavailable
 
     try:
@@ -68,6 +72,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except StoreUnavailable as error:
         print(f"the journal cannot be used: {error}", file=sys.stderr)
         sys.exit(3)
+    except Permanent as failure:
+        print(f"ended for good: {failure}", file=sys.stderr)
+        sys.exit(ENDED_FOR_GOOD)
 
 
 @app.command()
@@ -169,7 +176,12 @@ async def _own_engine(data: Path) -> tuple[Any, asyncio.Task[None]]:
     from router.office import Office, machines
 
     engine = Engine(Core(machines(), Office({}).looks(), Vault()), SqliteStore(data / JOURNAL), SystemClock())
-    for order in await engine.open():
+    try:
+        recovered = await engine.open()
+    except BaseException:
+        await engine.store.close()
+        raise
+    for order in recovered:
         engine.out_of_sight(order.delivery.lane)
     for lane in engine.outbox.lanes():
         engine.out_of_sight(lane)

@@ -115,11 +115,12 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
     """`base` changed as people wrote it (seconds under `…_s`); every mistake is returned, none raised."""
     changes: dict[str, Any] = {}
     mistakes: list[Mistake] = []
-    for name, value in given.items():
+    for name, written in given.items():
         where = f"{key}.{name}"
+        value = _number(written) if name.endswith("_s") else written
         if name.endswith("_s") and name[:-2] in _DURATIONS:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:  # noqa: PLR2004
-                mistakes.append(Mistake(where, value, "give seconds, 0 to 86400"))
+                mistakes.append(Mistake(where, written, "give seconds, 0 to 86400"))
             elif name[:-2] in _PACES and value < _SHORTEST_PACE_S:
                 mistakes.append(Mistake(where, value, f"give at least {_SHORTEST_PACE_S} s"))
             else:
@@ -144,6 +145,14 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
     if terms.window < terms.min_offer:
         mistakes.append(Mistake(f"{key}.window_s", terms.window / SECOND, "make it at least min_offer_s"))
     return terms, mistakes
+
+
+def _number(written: Any) -> Any:
+    """A number that was kept as text, because the journal holds no floats."""
+    try:
+        return float(written) if isinstance(written, str) else written
+    except ValueError:
+        return written
 
 
 def _choose(

@@ -41,7 +41,7 @@ def directory_of(document: dict[str, Any]) -> Directory:
         mistakes.append(Mistake("chain", chains_raw, "write [chain.<id>], one table for each chain"))
         chains_raw = {}
     chains = _read(
-        [{"id": name, **body} if isinstance(body, dict) else body for name, body in chains_raw.items()],
+        [{"id": name, **_without_floats(body)} if isinstance(body, dict) else body for name, body in chains_raw.items()],
         Chain,
         "chain",
         mistakes,
@@ -51,6 +51,15 @@ def directory_of(document: dict[str, Any]) -> Directory:
     if mistakes:
         raise Mistakes(mistakes)
     return directory
+
+
+def _without_floats(chain: dict[str, Any]) -> dict[str, Any]:
+    """Fractions of a second as text: the directory is content of the journal, which holds no floats."""
+    terms = chain.get("terms")
+    if not isinstance(terms, dict):
+        return chain
+    plain = {name: str(value) if isinstance(value, float) else value for name, value in terms.items()}
+    return {**chain, "terms": plain}
 
 
 def _read(rows: Any, kind: type[Any], name: str, mistakes: list[Mistake]) -> list[Any]:

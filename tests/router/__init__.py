@@ -1,0 +1,1 @@
+"""The modules that stand beside `app`: switch, reconcile, config, logs."""
