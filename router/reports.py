@@ -28,8 +28,8 @@ async def opened(data: Path) -> AsyncIterator[tuple[Core, Reading]]:
     """A core to decode with and the journal."""
     core = Core(machines(), Office({}).looks(), Vault())
     reading = Reading(data / JOURNAL)
-    await reading.open(core.contents)
     try:
+        await reading.open(core.contents)
         yield core, reading
     finally:
         await reading.close()

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 class Switch:
     """Between one `Telephony` and the engine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what connects the two, and the settings of it
         self,
         telephony: Telephony,
         engine: Engine,

@@ -87,7 +87,7 @@ LINT = (
 FAST = pytest_suite("fast", workers=2)
 SLOW = (
     pytest_suite("slow", workers=2),
-    pytest_suite("crash", workers=2),
+    pytest_suite("crash"),  # plays its cases side by side itself; a second process would take the seconds they need
     pytest_suite("net", workers=2),
     pytest_suite("postgres", prepare="scripts/install-postgres.sh"),
     pytest_suite("browser", prepare="scripts/install-browser.sh"),

@@ -41,7 +41,10 @@ def directory_of(document: dict[str, Any]) -> Directory:
         mistakes.append(Mistake("chain", chains_raw, "write [chain.<id>], one table for each chain"))
         chains_raw = {}
     chains = _read(
-        [{"id": name, **_without_floats(body)} if isinstance(body, dict) else body for name, body in chains_raw.items()],
+        [
+            {"id": name, **_without_floats(body)} if isinstance(body, dict) else body
+            for name, body in chains_raw.items()
+        ],
         Chain,
         "chain",
         mistakes,

@@ -24,7 +24,7 @@ def test_seconds_become_microseconds() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("ring_s", -1), ("ring_s", True), ("ring_s", "8"), ("ring_s", 90_000), ("ring_s", 0), ("ring_s", 2),
+        ("ring_s", -1), ("ring_s", True), ("ring_s", "eight"), ("ring_s", 90_000), ("ring_s", 0), ("ring_s", 2),
         ("window_s", 2),
         ("talk_check_s", 0), ("connect_within_s", 0.05), ("offers_per_person", 2), ("offers_per_person", True),
         ("on_list_end", "repeat"), ("after_window", "silence"), ("hop_timer", "pbx"), ("rings", 8),

@@ -139,6 +139,8 @@ class Telling:
     id: str
     play: str
     story: Story
+    alone: bool = False
+    """Begun only when its test asks for it: it is about seconds, which others would take from it."""
 
 
 async def lived(office: Office, story: Story) -> Left:

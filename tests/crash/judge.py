@@ -1,5 +1,6 @@
 """What must be true after a case. Reads the PBX's record and the journal; returns complaints, best none at all."""
 
+import json
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -131,14 +132,14 @@ def _skipped(left: Left, journal: Journal) -> tuple[set[str], list[str]]:
         if noted > ring.best_before and not in_time:
             skipped.add(ring.leg)
         elif gone > ring.best_before or why:
-            wrong.append(f"{ring.leg} was never rung ({why or 'no word why'}), in sight {in_time}, until {ring.best_before}")
+            wrong.append(
+                f"{ring.leg} was never rung ({why or 'no word why'}), in sight {in_time}, until {ring.best_before}"
+            )
     return skipped, wrong
 
 
 def _sights(left: Left) -> list[int]:
     """When a server had read the PBX, microseconds."""
-    import json
-
     lines = [json.loads(line) for life in left.lives for line in life if '"pbx_sight"' in line]
     return [
         round(datetime.fromisoformat(line["timestamp"]).timestamp() * 1_000_000) for line in lines if line["visible"]

@@ -149,7 +149,7 @@ class PlayedPbx:
     async def until(self, true: Callable[[list[dict[str, Any]]], bool], within_s: float = PATIENCE_S) -> None:
         """Returns when the diary is so."""
         async with asyncio.timeout(within_s):
-            while not true(self.look()):
+            while not true(self.look()):  # noqa: ASYNC110 - it is another process that writes
                 await asyncio.sleep(LOOK_S)
 
 

@@ -71,8 +71,8 @@ ELSEWHERE = {
 """Points that no server over SQLite with a webhook PBX passes, and why. `COVERED` says which test tries them."""
 
 COVERED = {
-    "engine.": ("tests/engine/test_crash_points.py", "test_whatever_the_point_the_day_ends_the_same"),
-    "postgres.": ("tests/engine/test_crash_points.py", "test_on_postgresql_the_day_ends_as_on_sqlite"),
+    "engine.": ("tests/engine/test_crash_day.py", "test_whatever_the_point_the_day_ends_the_same"),
+    "postgres.": ("tests/engine/test_crash_day.py", "test_on_postgresql_the_day_ends_as_on_sqlite"),
     "reading.": ("tests/crash/test_points.py", "test_a_command_that_dies_while_it_reads_leaves_everything_as_it_was"),
 }
 

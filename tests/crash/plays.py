@@ -11,7 +11,7 @@ CALL = "c-1"
 ARRIVES_S = 1.3
 """After the PBX's start: by then the server, which was there before, has seen it."""
 
-DESKS = [{"extension": extension} for extension in HEADS.values()]
+DESKS: list[dict[str, Any]] = [{"extension": extension} for extension in HEADS.values()]
 KEEPS_PLAYING = {"line": LINE, "caller": "", "call": "never", "at_s": 3_600.0}
 """The process would end with its last call, and a server that comes back later would find no PBX."""
 
@@ -21,7 +21,14 @@ RECEPTION = {"after_s": 0.5, "answered_by": "200", "talk_s": 1.0}
 
 def _play(calls: list[dict[str, Any]], desks: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     plan = {"after_s": 0.5, "answered_by": "", "talk_s": 0.0}
-    return {"phones": desks, "calls": [*calls, KEEPS_PLAYING], "talk_s": 2.0, "fallback": plan, "no_server_s": None, **more}
+    return {
+        "phones": desks,
+        "calls": [*calls, KEEPS_PLAYING],
+        "talk_s": 2.0,
+        "fallback": plan,
+        "no_server_s": None,
+        **more,
+    }
 
 
 def _call(**more: Any) -> dict[str, Any]:
@@ -42,8 +49,8 @@ PLAYS: dict[str, dict[str, Any]] = {
     "served": _play([_call()], DESKS, absolute_s=11.0, no_server_s=1.0, fallback=RECEPTION),
     "unserved": _play([_call()], DESKS, absolute_s=11.0, no_server_s=1.0),
 }
-"""Nobody answers; the third answers (the first lets it ring, the second declines); the caller hangs up in a ring; and two
-for servers that stay away: the PBX's own plan takes the caller, and finds somebody for him or does not."""
+"""Nobody answers; the third answers (the first lets it ring, the second declines); the caller hangs up in a ring; and
+two for servers that stay away: the PBX's own plan takes the caller, and finds somebody for him or does not."""
 
 
 def leg(number: int) -> str:

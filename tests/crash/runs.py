@@ -128,7 +128,8 @@ class Runs:
         return Verdict(await complaints(left), await stale(left), "; ".join(reached), left.exits)
 
     async def _passage(self, case: Case) -> int:
-        left, _ = await asyncio.wrap_future(self._futures[case.play])
+        counted: Future[tuple[Left, list[str]]] = self._futures[case.play]
+        left, _ = await asyncio.wrap_future(counted)
         passed = [line.split() for line in (left.home / "diary").read_text(encoding="ascii").splitlines()]
         moment = instant(case.play, case.moment, left.rows)
         return 1 + sum(place == case.place and int(at) < moment for at, place in passed)

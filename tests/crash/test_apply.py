@@ -97,7 +97,6 @@ async def test_mistakes_in_the_file_change_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_a_server_that_hangs_is_told_not_traced(tmp_path: Path) -> None:
 
-
     async with running(tmp_path) as server:
         server.process.send_signal(signal.SIGSTOP)
         code, _, errors = await apply(tmp_path)

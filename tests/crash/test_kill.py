@@ -19,7 +19,7 @@ INSTANTS = (
     ("nobody", "arrival", 0.6), ("nobody", "rings", 7.0), ("nobody", "second_rang_out", 1.0),
     ("third", "answered", 1.5), ("third", "answered", 0.2), ("hangs_up", "gone", 0.2),
 )  # fmt: skip
-"""Play, moment, and within how many seconds after it the server dies: around an arrival, in rings, in a talk, at an end."""
+"""Play, moment, and within how many seconds after it the server dies: at an arrival, in rings, in a talk, at an end."""
 
 
 def ordered(number: int) -> Callable[[list[Row]], bool]:

@@ -28,7 +28,7 @@ def with_a_page_open(moment: str) -> Telling:
             await office.stopped()
         await office.serve()
 
-    return Telling(f"stopped-in-{moment}", "third", story)
+    return Telling(f"stopped-in-{moment}", "third", story, alone=True)
 
 
 async def with_half_a_request(office: Office) -> None:
@@ -61,8 +61,8 @@ async def with_a_silent_pbx(office: Office) -> None:
 TELLINGS = [
     with_a_page_open("ring"),
     with_a_page_open("talk"),
-    Telling("stopped-with-half-a-request", "third", with_half_a_request),
-    Telling("stopped-with-a-silent-pbx", "third", with_a_silent_pbx),
+    Telling("stopped-with-half-a-request", "third", with_half_a_request, alone=True),
+    Telling("stopped-with-a-silent-pbx", "third", with_a_silent_pbx, alone=True),
 ]
 
 

@@ -26,7 +26,7 @@ class Reading:
         """Open; the table of contents is read into `contents`. Raises StoreUnavailable where there is no journal."""
         await passing(OPEN, self._store.open_reader())
         # One snapshot for all that is read: a chain that the server writes meanwhile may name content that is newer
-        # than the table of contents read here (sqlite.org/isolation.html: in WAL a reader sees its transaction's start).
+        # than the table of contents read here (sqlite.org/isolation.html).
         await passing(READ, self._store.select("BEGIN"))
         for digest, body in await passing(READ, self._store.select("SELECT digest, body FROM content")):
             contents.loaded(digest, body)
