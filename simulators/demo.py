@@ -79,9 +79,9 @@ class Habits:
         return [(round(self._dice.uniform(*actor.after_s) * SECOND_US), deed)]
 
     def on_talk(self, call: Call, leg: Leg, now: int) -> Deeds:
-        """Talks for half a minute to two; mostly the client hangs up."""
+        """Talks for a quarter of a minute to a minute; mostly the client hangs up."""
         who: Deed = "caller_hangs_up" if self._dice.random() < 0.6 else "hang_up"
-        return [(round(self._dice.uniform(20, 110) * SECOND_US), who)]
+        return [(round(self._dice.uniform(12, 60) * SECOND_US), who)]
 
     def on_fallback(self, call: Call, now: int) -> Outcome:
         """The PBX's own plan: a message is played."""
@@ -167,7 +167,7 @@ def demo(
     port: Annotated[int, typer.Option(help="port of the pages")] = 8080,
     host: Annotated[str, typer.Option(help="address of the pages")] = "127.0.0.1",
     data: Annotated[Path, typer.Option(help="data folder of the demonstration")] = Path("data/demo"),
-    every: Annotated[float, typer.Option(help="seconds between clients, on average")] = 12.0,
+    every: Annotated[float, typer.Option(help="seconds between clients, on average")] = 18.0,
     seed: Annotated[int, typer.Option(help="the same seed, the same people")] = 1,
     fresh: Annotated[bool, typer.Option(help="forget what an earlier demonstration left")] = False,
 ) -> None:

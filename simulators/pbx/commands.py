@@ -59,10 +59,10 @@ def _ring(board: "Switchboard", call: Call, leg: Leg | None, order: Mapping[str,
         return _not_understood("ring_ms", ring_ms, "give whole milliseconds above 0")
     if leg is not None:
         return Answer(409, {"leg": leg_seen(leg)})
+    if call.unrecorded:
+        return Answer(422, {"reason": "fallback"})  # also when it is over: its record, which will tell, is on its way
     if call.state == "over":
         return Answer(404, {"gone": "call"})
-    if call.state == "fallback":
-        return Answer(422, {"reason": "fallback"})
     leg = call.legs[str(order["leg"])] = Leg(str(order["leg"]), call, extension, now)
     board.record.write(now, "ordered", call.id, leg.id, extension)
     if call.state == "talking":

@@ -1,19 +1,21 @@
 """One case: who dies where, what is played meanwhile, and everything that is left behind to be judged by."""
 
 import asyncio
+import os
 import shutil
+import socket
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tests.crash.company import configuration
 from tests.crash.lives import LOOK_S, PATIENCE_S, Child, Gate, PlayedPbx, start_pbx, start_server
 from tests.crash.plays import CALL, Row, facts_told
-from tests.support.ports import free_port
 
 KILLED = 137
 """128 + SIGKILL, as shells report it; a crash point exits with it."""
@@ -50,7 +52,7 @@ class Office:
         self._gate = gate
         home.mkdir(parents=True)
         shutil.copytree(prepared, home / "data")
-        self._port, self._pbx_port = free_port(), free_port()
+        self._port, self._pbx_port = own_port(), own_port()
         self._config = configuration(home, self._port, self._pbx_port)
 
     @property
@@ -127,6 +129,20 @@ class Office:
         if self.pbx is not None:
             self.pbx.look()
             await self.pbx.child.kill()
+
+
+_PORTS = count(20_000 + os.getpid() % 4_000 * 3)
+"""Below those that the kernel gives to outgoing connections (ip(7), `ip_local_port_range`: 32768 up): a port is kept
+for a server that is dead for a while, and nobody else may get it meanwhile."""
+
+
+def own_port() -> int:
+    """A port that no other case of this session has."""
+    for port in _PORTS:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError
 
 
 Story = Callable[[Office], Awaitable[None]]

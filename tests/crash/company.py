@@ -38,7 +38,8 @@ def configuration(home: Path, port: int, pbx_port: int, **server: object) -> Pat
     settings = {"port": port, "data": str(home / "data"), "public_url": f"http://127.0.0.1:{port}"} | server
     lines = ["[server]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]
     lines += [f"[pbx.{PBX}]", 'kind = "webhook"', f'command_url = "http://127.0.0.1:{pbx_port}/commands"']
-    lines += ["look_every_s = 0.5"]  # the PBX is started after the server and is to be seen soon
+    # The PBX is started after the server and is to be seen soon; one that a test freezes is not to be given up.
+    lines += ["look_every_s = 0.5", "lost_after = 100"]
     path = home / "hopline.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

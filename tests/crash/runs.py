@@ -162,10 +162,9 @@ async def _dies_stopping(office: Office, crash_at: str) -> None:
     await office.serve(crash_at=crash_at, rank=START)
     pbx = await office.play(PLAYS[office.left.play])
     await pbx.until(_rings(1))
-    await asyncio.sleep(RING_S - 1)  # not sooner: a PBX that is silent for long is given up, and nothing is sent to it
     pbx.freeze()
     try:
-        await asyncio.sleep(1 + WATCHDOG_S + 1)
+        await asyncio.sleep(RING_S + WATCHDOG_S + 1.5)
         assert office.server is not None
         office.server.process.terminate()
         await office.dies()

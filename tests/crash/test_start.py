@@ -77,7 +77,7 @@ async def test_a_newer_version_wrote_its_journal(tmp_path: Path) -> None:
         journal.execute("UPDATE alembic_version SET version_num = '9999'")
     code, said = await fails(office(tmp_path))
     assert code == JOURNAL
-    assert re.search(r"written by a newer version \(tables 9999, this version knows \d{4}\)", said)
+    assert re.search(r"written by a newer version \(tables 9999, .*\d{4}\)", said)
 
 
 async def test_its_journal_is_something_else(tmp_path: Path) -> None:
