@@ -29,14 +29,14 @@ ABILITIES = Abilities(
 )
 
 
-def company(lines: int, *, exclusive: bool = True) -> Directory:
+def company(lines: int, *, exclusive: bool = True, ring_s: int = 8) -> Directory:
     """`lines` lines, each with five heads of its own, so that calls do not wait for one another's heads."""
     people = tuple(
         Person(f"p{line}x{seat}", f"Head {line}/{seat}", (f"{1000 + line * 5 + seat}",))
         for line in range(lines)
         for seat in range(5)
     )
-    terms: dict[str, int | str] = {} if exclusive else {"offers_per_person": 0}
+    terms: dict[str, int | str] = {"ring_s": ring_s, "window_s": 5 * ring_s, "offers_per_person": int(exclusive)}
     chains = tuple(
         Chain(f"c{line}", tuple(f"p{line}x{seat}" for seat in range(5)), terms=terms) for line in range(lines)
     )
@@ -54,15 +54,16 @@ async def apply(running: Engine, directory: Directory) -> None:
     await running.admit([Admission(ROSTER, DirectoryApplied(pinned, "bench"), "bench")])
 
 
-def arrivals(count: int, lines: int) -> Iterator[list[Admission]]:
-    """`count` calls that have arrived and ring their first head."""
-    for number in range(count):
-        chain = f"call:{PBX}:b-{number}"
+def arrivals(count: int, lines: int, first: int = 0) -> Iterator[list[Admission]]:
+    """`count` calls, numbered from `first` on, that have arrived and ring their first head."""
+    for number in range(first, first + count):
+        call = f"b-{number}"
+        chain = f"call:{PBX}:{call}"
         caller = {"caller": ("phone", f"+7999{number:07}")}
         arrived: Event = CallArrived(f"+7495{number % lines:07}")
         yield [
             Admission(chain, arrived, "bench", "a", caller),
-            Admission(chain, LegRinging(f"b-{number}.h1"), "bench", "r"),
+            Admission(chain, LegRinging(f"{call}.h1"), "bench", "r"),
         ]
 
 

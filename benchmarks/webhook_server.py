@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from benchmarks.office import PBX, apply, company, engine
+from router import collector
 from router.basis.machine import Event
 from router.chains.effects import TelephonyEffect
 from router.engine.clock import SystemClock
@@ -77,6 +78,8 @@ async def main() -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    if sys.argv[1] == "ours":
+        collector.settle()  # as `hopline serve` does
     print(runner.addresses[0][1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

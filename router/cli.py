@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
+from router import collector
 from router.basis.failures import Mistakes, Permanent
 from router.engine import crashes
 from router.logs import set_up
@@ -98,6 +99,7 @@ async def serve_until_stopped(config: Any, directory: Any = None) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     await server.start(directory)
+    collector.settle()
     print(f"hopline listens on {server.url}", file=sys.stderr, flush=True)
     waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(server.failed())]
     done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -234,8 +234,13 @@ class Switch:
         effect = order.effect
         assert isinstance(effect, TelephonyEffect), "only telephony effects travel in this lane"
         caller = None
-        if isinstance(effect, RingLeg):
-            if effect.caller is not None:
-                caller = await self._engine.reveal(effect.caller)
-            log.info("ring", call=effect.call, leg=effect.leg, extension=effect.extension, caller=masked(caller or ""))
-        return await self.telephony.perform(effect, caller)
+        if isinstance(effect, RingLeg) and effect.caller is not None:
+            caller = await self._engine.reveal(effect.caller)
+        try:
+            return await self.telephony.perform(effect, caller)
+        finally:
+            if isinstance(
+                effect, RingLeg
+            ):  # said afterwards: until the phone rings, every moment is a gap for the client
+                known = {"call": effect.call, "leg": effect.leg, "extension": effect.extension}
+                log.info("ring", **known, caller=masked(caller or ""))

@@ -44,10 +44,11 @@ class Timer:
             heapq.heappop(self._heap)
         return None
 
-    def due(self, now: Instant) -> list[tuple[ChainId, Instant]]:
-        """Take the deadlines that have come; a chain appears once and is armed again by `set`."""
+    def due(self, now: Instant, most: int = 1_000) -> list[tuple[ChainId, Instant]]:
+        """Take the deadlines that have come, soonest first, `most` at once (after a restart thousands may be overdue,
+        and the first must not wait for the last). A chain appears once and is armed again by `set`."""
         found: list[tuple[ChainId, Instant]] = []
-        while (soonest := self.next()) is not None and soonest <= now:
+        while len(found) < most and (soonest := self.next()) is not None and soonest <= now:
             _, chain = heapq.heappop(self._heap)
             del self._own[chain]
             found.append((chain, soonest))

@@ -156,7 +156,7 @@ class Telling:
     play: str
     story: Story
     alone: bool = False
-    """Begun only when its test asks for it: it is about seconds, which others would take from it."""
+    """Begun with its like when the first of them is asked for: it is about seconds, which a crowd would take."""
 
 
 async def lived(office: Office, story: Story) -> Left:

@@ -18,12 +18,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         if "PYTEST_XDIST_WORKER" not in os.environ:
             calls = [getattr(item, "callspec", None) for item in request.session.items]
             found = [value for call in calls if call is not None for value in call.params.values()]
-            running.begin([value for value in found if begins_early(value)])
+            running.begin([value for value in found if isinstance(value, Case | Telling)])
         yield running
     finally:
         running.close()
-
-
-def begins_early(value: object) -> bool:
-    """Whether it may run beside others."""
-    return isinstance(value, Case) or (isinstance(value, Telling) and not value.alone)

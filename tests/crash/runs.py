@@ -48,6 +48,7 @@ class Runs:
         self._thread = threading.Thread(target=self._loop.run_forever, name="cases")
         self._thread.start()
         self._futures: dict[object, Future[Any]] = {}
+        self._later: list[Telling] = []
         self._gate = Gate(STARTING)
         self._room = asyncio.Semaphore(AT_ONCE)
         self._prepared = self._submit("prepared", self._prepare())
@@ -68,12 +69,14 @@ class Runs:
 
     def begin(self, wanted: Iterable[Case | Telling]) -> None:
         """Start these, in this order as far as there is room; the calls that are counted by go first."""
-        wanted = [one for one in wanted if one not in self._futures]
-        for play in sorted({one.play for one in wanted if isinstance(one, Case) and not one.passage}):
+        fresh = [one for one in wanted if one not in self._futures]
+        for play in sorted({one.play for one in fresh if isinstance(one, Case) and not one.passage}):
             self.counted(play)
-        for one in wanted:
+        for one in fresh:
             if isinstance(one, Case):
                 self._submit(one, self._run(one))
+            elif one.alone:
+                self._later.append(one)
             else:
                 self._submit(one, self._lived(one.id, one.play, one.story))
 
@@ -90,6 +93,10 @@ class Runs:
     def left(self, telling: Telling) -> Left:
         """What a story left behind."""
         self.begin([telling])
+        if telling.alone:
+            later, self._later = dict.fromkeys(self._later), []
+            for one in later:
+                self._submit(one, self._lived(one.id, one.play, one.story))
         left: Left = self._futures[telling].result()
         return left
 
