@@ -236,11 +236,9 @@ class Switch:
         caller = None
         if isinstance(effect, RingLeg) and effect.caller is not None:
             caller = await self._engine.reveal(effect.caller)
-        try:
-            return await self.telephony.perform(effect, caller)
-        finally:
-            if isinstance(
-                effect, RingLeg
-            ):  # said afterwards: until the phone rings, every moment is a gap for the client
-                known = {"call": effect.call, "leg": effect.leg, "extension": effect.extension}
-                log.info("ring", **known, caller=masked(caller or ""))
+        facts = await self.telephony.perform(effect, caller)
+        if isinstance(effect, RingLeg):
+            # Said afterwards: until the phone rings, every moment is a gap for the client. A failure is told by the shell.
+            shown = masked(caller or "")
+            log.info("ring", call=effect.call, leg=effect.leg, extension=effect.extension, caller=shown)
+        return facts
