@@ -195,7 +195,9 @@ class Switch:
         async with self._looking:
             core, outbox = self._engine.core, self._engine.outbox
             looked = self._engine.clock.now()
-            # Taken before the look: a ring that is sent meanwhile may be missing in what the PBX shows.
+            # Taken before the look, in one go: a ring that is sent meanwhile may be missing in what the PBX shows, and
+            # a chain that is just being written has rings that are in no list yet.
+            writing = self._engine.in_flight
             rings = [order for order in outbox.waiting() if isinstance(order.effect, RingLeg)]
             rings = [order for order in rings if order.delivery.lane == self.lane]
             try:
@@ -206,7 +208,12 @@ class Switch:
             prefix = call_chain(self.telephony.name, "")
             shown = {prefix + sight.call for sight in sighting.calls}
             known = [
-                LiveCall(live.id, live.id.removeprefix(prefix), live.state, live.at)  # type: ignore[arg-type]
+                LiveCall(  # one that was being written when the look began has gone on since
+                    live.id,
+                    live.id.removeprefix(prefix),
+                    live.state,  # type: ignore[arg-type]
+                    looked if live.id in writing else live.at,
+                )
                 for live in core.live.values()
                 # What is over on both sides needs no comparing, and there are thousands of these.
                 if (not live.final or live.id in shown)
@@ -238,7 +245,7 @@ class Switch:
             caller = await self._engine.reveal(effect.caller)
         facts = await self.telephony.perform(effect, caller)
         if isinstance(effect, RingLeg):
-            # Said afterwards: until the phone rings, every moment is a gap for the client. A failure is told by the shell.
+            # Said afterwards: until the phone rings, every moment is a gap for the client. The shell tells a failure.
             shown = masked(caller or "")
             log.info("ring", call=effect.call, leg=effect.leg, extension=effect.extension, caller=shown)
         return facts

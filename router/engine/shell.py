@@ -7,9 +7,8 @@ is the group commit. There is exactly one timer handle and one batch under way.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -31,7 +30,6 @@ TOKENS = point("engine.tokens", "tokens of known personal data are read from the
 COMMIT = point("engine.commit", "before: nothing of the batch is durable; after: all of it is")
 ANSWER = point("engine.answer", "whoever delivered the event waits for the commit")
 STARTED = point("engine.started", "orders are committed and their performing begins")
-TAKEN = point("engine.taken", "an order is committed and its neighbour in this process is about to take it")
 PERFORM = point("outbox.perform", "before: committed, not sent; after: sent, not noted as sent")
 AGAIN = point("engine.again", "a fact that nobody delivers again waits for the journal")
 RELOAD = point("engine.reload", "claims are read again after a failed commit")
@@ -63,9 +61,6 @@ MARKS_WAIT = 50 * MILLISECOND
 Perform = Callable[[Order], Awaitable[Sequence[Event]]]
 """Carries out an order and returns facts for its chain; raises Temporary or Permanent."""
 
-Take = Callable[[Order], Sequence[Event]]
-"""A performer that waits for nothing, because its neighbour lives in this process."""
-
 
 @dataclass(slots=True)
 class _Request:
@@ -83,12 +78,12 @@ class Engine:
         self.clock = clock
         self.outbox = outbox or Outbox()
         self.performers: dict[str, Perform] = {}
-        self.takers: dict[str, Take] = {}
-        """Lanes whose orders are taken at once, without a task for each; they come before `performers`."""
         self.observers: list[Callable[[Draft, list[Order]], None]] = []
         """Called after each commit with what has become true."""
         self.troubles: list[Callable[[Admission, Exception], None]] = []
         """Called with each admission that could not be taken."""
+        self.in_flight: frozenset[ChainId] = frozenset()
+        """Chains whose newest steps are being written: their effects are not in the outbox yet."""
         self.writable = True
         self._queue: deque[_Request] = deque()
         self._woken = asyncio.Event()
@@ -282,6 +277,7 @@ class Engine:
                     await self._load(sorted(draft.missing))
                     continue
                 draft.batch.done, draft.batch.aside = tally.done + self.outbox.ended_by(draft), tally.aside
+                self.in_flight = frozenset(draft.touched)
                 try:
                     if not draft.batch.empty():
                         await passing(COMMIT, self.store.commit(draft.batch))
@@ -304,6 +300,7 @@ class Engine:
                     raise
                 break
         except StoreUnavailable as error:
+            self.in_flight = frozenset()
             self._unwritten(requests, own, tally, error)
             return
         except BaseException as error:
@@ -314,6 +311,7 @@ class Engine:
         for index in sorted(failed):
             answers.insert(index, failed[index])
         self._settle(draft, requests, answers, now)
+        self.in_flight = frozenset()
 
     def _settle(self, draft: Draft, requests: list[_Request], answers: list[Answer], now: Instant) -> None:
         orders = self.core.settle(draft)
@@ -411,30 +409,9 @@ class Engine:
             return
         reach(STARTED)
         for order in ready:
-            take = self.takers.get(order.delivery.lane)
-            if take is None:
-                self._work_on(self._perform(order))
-            else:
-                self._take(take, order, now)
-
-    def _work_on(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._performing.add(task)
-        task.add_done_callback(self._performing.discard)
-
-    def _take(self, take: Take, order: Order, now: Instant) -> None:
-        reach(TAKEN)
-        try:
-            facts = take(order)
-        except Exception as error:  # noqa: BLE001 - whatever it raises, the others go on
-            self._not_performed(order, error)
-        else:
-            if facts:
-                self._work_on(self._report(order, facts))
-            else:
-                self.outbox.performed(order.id, now)
-        if self.outbox.tally.done and self._marks_since is None:
-            self._marks_since = now  # `_arm` follows, and must know that something waits to be written
+            task = asyncio.create_task(self._perform(order))
+            self._performing.add(task)
+            task.add_done_callback(self._performing.discard)
 
     async def _perform(self, order: Order) -> None:
         perform = self.performers.get(order.delivery.lane)
@@ -442,27 +419,17 @@ class Engine:
             if perform is None:
                 raise Permanent("no_performer", order.delivery.lane)
             facts = await passing(PERFORM, perform(order))
-        except Exception as error:  # noqa: BLE001 - it is reported to the outbox, which tries again or tells the chain
-            self._not_performed(order, error)
-            self._woken.set()
+        except Failure as failure:
+            self.outbox.failed(order.id, failure, self.clock.now())
+            log.warning("effect_failed", effect=type(order.effect).__name__, order=order.key, code=failure.code)
+        except Exception as error:
+            self.outbox.failed(order.id, Temporary("adapter_error", type(error).__name__), self.clock.now())
+            log.error("effect_crashed", effect=type(order.effect).__name__, order=order.key, exc_info=error)
         else:
-            await self._report(order, facts)
-
-    def _not_performed(self, order: Order, error: Exception) -> None:
-        effect = type(order.effect).__name__
-        if isinstance(error, Failure):
-            log.warning("effect_failed", effect=effect, order=order.key, code=error.code)
-        else:
-            log.error("effect_crashed", effect=effect, order=order.key, exc_info=error)
-            error = Temporary("adapter_error", type(error).__name__)
-        self.outbox.failed(order.id, error, self.clock.now())
-
-    async def _report(self, order: Order, facts: Sequence[Event]) -> None:
-        """It has been carried out, with these facts for its chain."""
-        if facts:
-            source = order.delivery.lane
-            await self.admit_surely([Admission(order.id[0], fact, source) for fact in facts])
-        self.outbox.performed(order.id, self.clock.now())
+            if facts:
+                source = order.delivery.lane
+                await self.admit_surely([Admission(order.id[0], fact, source) for fact in facts])
+            self.outbox.performed(order.id, self.clock.now())
         self._woken.set()
 
     def _arm(self) -> None:

@@ -23,7 +23,7 @@ from router.engine.store.sqlite import SqliteStore
 from router.engine.vault import Vault
 from router.office import Office, machines, roster_of
 from router.switch import Switch
-from router.telephony_adapter.port import Abilities, Deliver, Report, Sighting, UnknownPayload
+from router.telephony_adapter.port import Abilities, CallSight, Deliver, Report, Sighting, UnknownPayload
 
 ABILITIES = Abilities("server", False, True, False, True, True, True)
 PEOPLE = {
@@ -192,3 +192,16 @@ async def test_a_pbx_that_is_lost_for_good_ends_the_server(scene: Scene) -> None
     with pytest.raises(Permanent):
         await switch.ended()
     await switch.stop()
+
+
+async def test_a_call_that_is_being_written_when_the_look_begins_is_not_judged_by_it(scene: Scene) -> None:
+    await scene.switch.deliver([arrived()])
+    scene.clock.advance_to(Instant(scene.clock.now() + SECOND))
+    scene.phones.sighting = Sighting((CallSight("c", "1", ""),))
+    before = scene.engine.core.live["call:office:c"].sequence
+    scene.engine.in_flight = frozenset({"call:office:c"})
+    assert await scene.switch._look("test")
+    assert scene.engine.core.live["call:office:c"].sequence == before
+    scene.engine.in_flight = frozenset()
+    assert await scene.switch._look("test")
+    assert scene.engine.core.live["call:office:c"].sequence > before
