@@ -1,4 +1,4 @@
-"""One Asterisk for all tests of this folder. They share it by using different heads and lines.
+"""One Asterisk for all tests of a file. They share it by using different heads and lines.
 
 Who uses which heads (fives; line 7GXX dials the G-th five):
 
@@ -17,9 +17,10 @@ from tests.support.left_out import leave_out
 HEADS = 80
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def asterisk_rig() -> Iterator[Rig]:
-    """Runs from the first test that needs it to the end of the session."""
+    """One Asterisk for each file: what a test leaves in it (a connected application, a phone that is asked for) is no
+    other file's trouble; a start takes about two seconds."""
     if missing := what_is_missing():
         if os.environ.get("CI"):
             pytest.fail(f"no real Asterisk: {missing}", pytrace=False)
