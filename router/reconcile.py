@@ -164,7 +164,23 @@ class _Comparison:
             return
         if isinstance(state, Talking):
             self._admit(live, TalkEnded(Party.UNKNOWN))
+        elif not isinstance(state, Stranger):
+            self._talked_unseen(live, state)
         self._admit(live, CallerHungUp())
+
+    def _talked_unseen(self, live: LiveCall, state: Ringing | Waiting | Connecting) -> None:
+        """The caller is gone, and the PBX remembers that he spoke with a head while nobody listened: without this he
+        would be called back for nothing."""
+        hops = state.file.hops if isinstance(state, Waiting) else (*state.file.hops, state.hop)
+        leg = next((hop.leg for hop in hops if (seen := self._recent.get(hop.leg)) and seen.talked), "")
+        if not leg:
+            return
+        current = not isinstance(state, Waiting) and leg == state.hop.leg
+        if current and isinstance(state, Ringing):
+            self._admit(live, LegAnswered(leg))
+        elif not current:
+            self._admit(live, TalkStarted(leg))
+        self._admit(live, TalkEnded(Party.UNKNOWN))
 
     def _compare_ring(
         self, live: LiveCall, hop: Hop, legs: dict[str, LegSight], sight: CallSight, orders: dict[str, Order]

@@ -64,6 +64,8 @@ class LegSight:
     state: Literal["ringing", "up", "ended"]
     how: str = ""
     """Disposition of an ended leg, if the PBX remembers it."""
+    talked: bool = False
+    """Whether the leg is known to have been joined with the caller, now or before it ended."""
 
 
 @dataclass(frozen=True, slots=True)

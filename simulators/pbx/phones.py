@@ -56,6 +56,8 @@ class Leg:
     ended: int | None = None
     stopping: bool = False
     """Told to stop; it is over as soon as the network has carried that out."""
+    talked: bool = False
+    """It was joined with the client."""
 
 
 @dataclass(slots=True)

@@ -20,7 +20,8 @@ def seen(call: Call) -> dict[str, Any]:
 def leg_seen(leg: Leg) -> dict[str, Any]:
     """One leg. A phone that is still being dialled counts as ringing."""
     state = "ringing" if leg.state == "dialling" else leg.state
-    return {"leg": leg.id, "state": state} | ({"how": leg.how} if leg.how else {})
+    ended = {"how": leg.how} if leg.how else {}
+    return {"leg": leg.id, "state": state} | ended | ({"talked": True} if leg.talked else {})
 
 
 def stamp(at: int) -> str:

@@ -214,6 +214,7 @@ class Switchboard:
         """Join the client with the leg."""
         assert call.talking is None, "one talk per caller"
         call.state, call.talking = "talking", leg
+        leg.talked = True
         self.record.write(now, "talk_began", call.id, leg.id, leg.extension)
         self.tell(now, "talk.started", call.id, leg=leg.id, extension=leg.extension)
         for delay, deed in self.on_talk(call, leg, now):

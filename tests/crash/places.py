@@ -57,6 +57,9 @@ AFTER_START = both("engine.reveal")
 AT_STOP = [*both("engine.stop"), "sqlite.reader:before", "sqlite.reader:after"]
 """Passed at an orderly stop, with a ring on its way to a PBX that does not answer."""
 
+UNHEARD = ["engine.commit:before", "sqlite.commit:before"]
+"""Passed with the word that they talk: it dies before it has taken that, and comes back when they have talked."""
+
 OTHERWISE = ("recovering", "recovered", "stopping", "audited")
 """Moments that no row of the PBX's record marks."""
 
@@ -89,7 +92,8 @@ def cases() -> Iterator[Case]:
         yield Case(place, "nobody", "audited", 2 if place == "auditor.pause:before" else 1)
     for play, moments in MOMENTS.items():
         for moment in moments:
-            for place in [*OFTEN, *SOMETIMES.get((play, moment), ())]:
+            often = UNHEARD if moment == "talk_unheard" else OFTEN
+            for place in [*often, *SOMETIMES.get((play, moment), ())]:
                 yield Case(place, play, moment)
 
 

@@ -72,6 +72,7 @@ MOMENTS: dict[str, dict[str, Callable[[Row], bool]]] = {
     "third": {
         "second_declined": _is("leg_ended", leg(2)),
         "answered": _is("answered", leg(3)),
+        "talk_unheard": _is("talk_began"),
         "hung_up": _is("talk_ended"),
     },
     "hangs_up": {"gone": _is("call_ended")},

@@ -180,8 +180,18 @@ async def _dies_stopping(office: Office, crash_at: str) -> None:
     await office.serve()
 
 
+async def _dies_and_misses_the_talk(office: Office, crash_at: str) -> None:
+    """Killed before it has taken that they talk, and away until they have: they did, and nobody is owed a call."""
+    await office.serve(crash_at=crash_at, rank=START)
+    pbx = await office.play(PLAYS[office.left.play])
+    await office.dies()
+    await pbx.until(lambda rows: any(row["what"] == "call_ended" for row in rows))
+    await office.serve()
+
+
 STORIES: dict[str, Callable[[Office, str], Awaitable[None]]] = {
     "recovering": _dies_recovering,
     "recovered": _dies_recovering,
     "stopping": _dies_stopping,
+    "talk_unheard": _dies_and_misses_the_talk,
 }

@@ -1,5 +1,6 @@
 """Law 11 as a table: what we believed, what the PBX shows, what is admitted and what becomes of a ring."""
 
+import msgspec
 import pytest
 
 from router.basis.instants import SECOND, Instant
@@ -73,6 +74,9 @@ FADING = Waiting(
     (),
 )
 CONNECTING = Connecting(FILE, HOP, Instant(NOW + SECOND))
+TALKED = LegSight("c.h1", "ended", "completed", talked=True)
+EARLIER = msgspec.structs.replace(HOP, how=Disposition.NO_ANSWER, ended=NOW)
+WAITING = Waiting(msgspec.structs.replace(FILE, hops=(EARLIER,)), Instant(NOW + SECOND), ())
 RINGS, UP, ENDED = LegSight("c.h1", "ringing"), LegSight("c.h1", "up"), LegSight("c.h1", "ended", "declined")
 
 CASES: dict[str, tuple[Findings, list[Event]]] = {
@@ -100,6 +104,22 @@ CASES: dict[str, tuple[Findings, list[Event]]] = {
     "they still talk": (look(TALKING, UP, talking="c.h1"), [TalkConfirmed("c.h1", "101")]),
     "they stopped talking": (look(TALKING), [TalkEnded(Party.UNKNOWN)]),
     "they talked and are gone": (look(TALKING, gone=True), [TalkEnded(Party.UNKNOWN), CallerHungUp()]),
+    "he was being connected, they talked, all are gone": (
+        look(CONNECTING, gone=True, recent=(TALKED,), remembers=True),
+        [TalkEnded(Party.UNKNOWN), CallerHungUp()],
+    ),
+    "it rang, they talked, all are gone": (
+        look(RINGING, gone=True, recent=(TALKED,), remembers=True),
+        [LegAnswered("c.h1"), TalkEnded(Party.UNKNOWN), CallerHungUp()],
+    ),
+    "an earlier head got through, all are gone": (
+        look(WAITING, gone=True, recent=(TALKED,), remembers=True),
+        [TalkStarted("c.h1"), TalkEnded(Party.UNKNOWN), CallerHungUp()],
+    ),
+    "it was picked up and never joined, all are gone": (
+        look(CONNECTING, gone=True, recent=(LegSight("c.h1", "ended", "completed"),), remembers=True),
+        [CallerHungUp()],
+    ),
     "it has gone on since the look began": (look(RINGING, gone=True, at=NOW), []),
 }
 

@@ -185,7 +185,9 @@ class TelephonyContract:
         sighting = await rig.telephony.look()
         assert call not in [sight.call for sight in sighting.calls]
         if sighting.remembers_legs:
-            assert LegSight("L.1", "ended", "completed") in sighting.recent
+            assert ("L.1", "ended", "completed", True) in {
+                (leg.leg, leg.state, leg.how, leg.talked) for leg in sighting.recent
+            }
 
     async def test_asked_about_a_talk_it_confirms_it_and_later_denies_it(self, rig: Rig) -> None:
         call = await talking(rig)

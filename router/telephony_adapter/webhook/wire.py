@@ -243,6 +243,7 @@ class LegSeen(msgspec.Struct, frozen=True):
     leg: Id
     state: Literal["ringing", "up", "ended"]
     how: str = ""
+    talked: bool = False
 
 
 class CallSeen(msgspec.Struct, frozen=True):
@@ -286,4 +287,4 @@ def _call_sight(seen: CallSeen) -> CallSight:
 
 
 def _leg_sight(seen: LegSeen) -> LegSight:
-    return LegSight(seen.leg, seen.state, disposition(seen.how).value if seen.how else "")
+    return LegSight(seen.leg, seen.state, disposition(seen.how).value if seen.how else "", seen.talked)

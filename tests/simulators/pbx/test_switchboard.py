@@ -335,7 +335,8 @@ def test_the_list_of_calls() -> None:
     assert sight == {
         "calls": [
             {"call": "c1", "line": LINE, "caller": CALLER, "talking_leg": "L2", "talking_extension": "102",
-             "legs": [{"leg": "L1", "state": "ended", "how": "no_answer"}, {"leg": "L2", "state": "up"}]},
+             "legs": [{"leg": "L1", "state": "ended", "how": "no_answer"},
+                      {"leg": "L2", "state": "up", "talked": True}]},
             {"call": "c2", "line": LINE, "caller": CALLER, "legs": [], "fallback": True},
         ],
         "recent": [{"leg": "L1", "state": "ended", "how": "no_answer"}],

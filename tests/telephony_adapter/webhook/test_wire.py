@@ -202,7 +202,7 @@ def test_the_list_of_calls() -> None:
         (
             CallSight(
                 "c-17", "+74950000001", "+79990001122",
-                (LegSight("L1", "ended", "no_answer"), LegSight("L2", "up")), "L2", "102",
+                (LegSight("L1", "ended", "no_answer"), LegSight("L2", "up", talked=True)), "L2", "102",
             ),
         ),
         (LegSight("L1", "ended", "no_answer"),),
