@@ -13,17 +13,29 @@ from router.basis.instants import Duration, Instant
 from router.basis.machine import ChainId, Event, State
 from router.basis.people import Directory
 from router.basis.pinned import Pinned
+from router.chains.attendance import Presence
 from router.chains.call import CallMachine
 from router.chains.call_states import CallSeen, Connecting, Filed, Opening, Ringing, Stranger, Waiting
 from router.chains.callback import CallbackMachine
-from router.chains.choice import Sight, person_key
-from router.chains.events import CallArrived, Disposition, FallbackServed, LegAnswered, TalkConfirmed, TalkStarted
+from router.chains.enquiry import NOTHING_KNOWN
+from router.chains.events import (
+    CallArrived,
+    Disposition,
+    FallbackServed,
+    LegAnswered,
+    OffersMissed,
+    TalkConfirmed,
+    TalkStarted,
+)
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Terms, with_deviations
 from router.engine.core import Core, Look
+from router.places import Place, known_of, sights_of
+from router.recall import Recall
 from router.telephony_adapter.port import Abilities
 
 NOTHING = CallSeen()
+NOBODY = Presence()
 
 
 def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine]:
@@ -43,9 +55,12 @@ def roster_of(core: Core) -> Roster:
 
 
 class Office:
-    """Looks for calls. One per engine."""
+    """Looks for calls and the roster. One per engine."""
 
-    def __init__(self, abilities: Mapping[str, Abilities], terms: Terms | None = None) -> None:
+    def __init__(
+        self, abilities: Mapping[str, Abilities], terms: Terms | None = None, recall: Recall | None = None
+    ) -> None:
+        self.recall = recall or Recall()
         self._abilities = abilities
         self._terms = terms or Terms()
         self._plans: dict[tuple[str, str, str], tuple[str, Pinned[Plan]]] = {}
@@ -53,7 +68,13 @@ class Office:
 
     def looks(self) -> dict[str, Look]:
         """By kind of chain."""
-        return {"call": self.look_at_call}
+        return {"call": self.look_at_call, "roster": self.look_at_roster}
+
+    def look_at_roster(self, chain: ChainId, event: Event, core: Core, at: Instant) -> Presence:
+        """What a step of the roster sees: when heads who let a call ring out talked last."""
+        if not isinstance(event, OffersMissed):
+            return NOBODY
+        return Presence({person: self.recall.last_talk(person) for person in event.people})
 
     def look_at_call(self, chain: ChainId, event: Event, core: Core, at: Instant) -> CallSeen:
         """What this step of a call sees."""
@@ -61,20 +82,21 @@ class Office:
         state = live.state if live is not None else None
         roster = roster_of(core)
         opening: Opening | None = None
-        plan: Pinned[Plan] | None = None
+        place: Place | None = None
         if state is None or _has_no_papers(state, event):
-            opening = self._opening(chain, event, roster, core)
-            plan = opening.plan
+            opening = self._opening(chain, event, roster, core, at)
+            place = Place(opening.plan.value.terms, opening.known.seats or opening.plan.value.seats, opening.known, at)
         elif isinstance(state, Ringing | Waiting | Connecting):
-            plan = state.file.plan
-        sights = self._sights(chain, plan.value, roster, core) if plan is not None else ()
+            place = Place(state.file.terms, state.file.seats, state.file.known, state.file.arrived)
+        sights = sights_of(chain, place, roster, core, event) if place is not None else ()
+        dead = _dead(place.seats, roster) if place is not None and roster.unreachable else ()
         back = _back(state, roster) if isinstance(state, Ringing | Waiting | Connecting) else ()
         answerer = ""
         if isinstance(event, LegAnswered | TalkStarted | TalkConfirmed) and event.extension and roster.directory:
             answerer = self._owner(roster.directory, event.extension)
-        if opening is None and not sights and not answerer and not back:
+        if opening is None and not sights and not answerer and not back and not dead:
             return NOTHING
-        return CallSeen(opening, sights, answerer, back)
+        return CallSeen(opening, sights, answerer, back, dead)
 
     def _owner(self, directory: Pinned[Directory], extension: str) -> str:
         """The person whose extension this is; empty: nobody's, or more than one's."""
@@ -84,11 +106,15 @@ class Office:
             self._owners = {directory.digest: {name: owner.id for name, owner in known.items() if owner is not None}}
         return self._owners[directory.digest].get(extension, "")
 
-    def _opening(self, chain: ChainId, event: Event, roster: Roster, core: Core) -> Opening:
+    def _opening(self, chain: ChainId, event: Event, roster: Roster, core: Core, at: Instant) -> Opening:
         _, pbx, call = chain.split(":", 2)
         number = event.line if isinstance(event, CallArrived | FallbackServed) else ""
         channel, plan = self.plan(pbx, number, roster, core)
-        return Opening(call, pbx, number, channel, plan)
+        known = NOTHING_KNOWN
+        if isinstance(event, CallArrived):
+            directory = roster.directory.value if roster.directory else Directory()
+            known = known_of(event.caller, plan.value, directory, self.recall, at)
+        return Opening(call, pbx, number, channel, plan, known)
 
     def plan(self, pbx: str, number: str, roster: Roster, core: Core) -> tuple[str, Pinned[Plan]]:
         """Advertising channel and plan of a call to `number`.
@@ -124,27 +150,22 @@ class Office:
             "hop_timer": HopTimer(abilities.owns_timer),
             "whole_second_timer": abilities.whole_second_timer,
             "can_connect_late": abilities.can_connect_late,
+            "reports_ringing": abilities.reports_ringing,
         }
         if not abilities.reports_ringing:
             changes["no_ringing_after"] = Duration(0)
         return msgspec.structs.replace(terms, **changes)
 
-    def _sights(self, chain: ChainId, plan: Plan, roster: Roster, core: Core) -> tuple[Sight, ...]:
-        sights: list[Sight] = []
-        exclusive = plan.terms.offers_per_person != 0
-        everybody_there = not roster.away and not roster.unreachable
-        if everybody_there and not exclusive:
-            return ()
-        holder_of = core.claims.holder
-        for seat in plan.seats:
-            # Who is away is not waited for although he still talks: first whether he is there, then whether he is free.
-            if not everybody_there and (why := roster.why_not(seat.person, seat.extension)) is not None:
-                sights.append(Sight(seat.person, why))
-                continue
-            holder = holder_of(person_key(seat.person)) if exclusive else None
-            if holder is not None and holder != chain:
-                sights.append(Sight(seat.person, "claimed", holder))
-        return tuple(sights)
+
+def _dead(seats: tuple[Seat, ...], roster: Roster) -> tuple[str, ...]:
+    """Phones that cannot be reached, of heads who have another one that can."""
+    return tuple(
+        phone.extension
+        for seat in seats
+        if seat.others and any(other.extension not in roster.unreachable for other in seat.phones)
+        for phone in seat.phones
+        if phone.extension in roster.unreachable
+    )
 
 
 def _has_no_papers(state: State, event: Event) -> bool:
@@ -158,7 +179,8 @@ def _back(state: Ringing | Waiting | Connecting, roster: Roster) -> tuple[str, .
     """Heads whom this call found unreachable and who came back, or whose phones did, since then."""
     last = {hop.person: hop for hop in state.file.hops}
     if not isinstance(state, Waiting):
-        last[state.hop.person] = state.hop  # he is being tried again already
+        for hop in state.hops if isinstance(state, Ringing) else (state.hop,):
+            last[hop.person] = hop  # he is being tried again already
     return tuple(
         person
         for person, hop in last.items()

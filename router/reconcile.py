@@ -123,7 +123,7 @@ class _Comparison:
         state = live.state
         legs = {leg.leg: leg for leg in sight.legs}
         if isinstance(state, Ringing):
-            self._compare_ring(live, state.hop, legs, sight, orders)
+            self._compare_rings(live, state, legs, sight, orders)
         elif isinstance(state, Connecting):
             self._compare_connecting(live, state.hop, legs, sight)
         elif isinstance(state, Talking):
@@ -151,7 +151,7 @@ class _Comparison:
     def _gone(self, live: LiveCall, orders: dict[str, Order]) -> None:
         state = live.state
         if not isinstance(state, Stranger):
-            hops = [state.hop.leg] if isinstance(state, Ringing) else []
+            hops = [hop.leg for hop in state.hops] if isinstance(state, Ringing) else []
             for leg in (*hops, *(entry.leg for entry in state.file.fading)):
                 if leg in orders:
                     self._findings.adopted.append(orders[leg].id)
@@ -171,25 +171,34 @@ class _Comparison:
     def _talked_unseen(self, live: LiveCall, state: Ringing | Waiting | Connecting) -> None:
         """The caller is gone, and the PBX remembers that he spoke with a head while nobody listened: without this he
         would be called back for nothing."""
-        hops = state.file.hops if isinstance(state, Waiting) else (*state.file.hops, state.hop)
+        present = state.hops if isinstance(state, Ringing) else (state.hop,) if isinstance(state, Connecting) else ()
+        hops = (*state.file.hops, *present)
         leg = next((hop.leg for hop in hops if (seen := self._recent.get(hop.leg)) and seen.talked), "")
         if not leg:
             return
-        current = not isinstance(state, Waiting) and leg == state.hop.leg
+        current = any(leg == hop.leg for hop in present)
         if current and isinstance(state, Ringing):
             self._admit(live, LegAnswered(leg))
         elif not current:
             self._admit(live, TalkStarted(leg))
         self._admit(live, TalkEnded(Party.UNKNOWN))
 
-    def _compare_ring(
-        self, live: LiveCall, hop: Hop, legs: dict[str, LegSight], sight: CallSight, orders: dict[str, Order]
+    def _compare_rings(
+        self, live: LiveCall, state: Ringing, legs: dict[str, LegSight], sight: CallSight, orders: dict[str, Order]
     ) -> None:
-        order = orders.get(hop.leg)
-        if sight.talking_leg and sight.talking_leg != hop.leg:
-            self._adopt_order(order)
-            self._admit(live, TalkStarted(sight.talking_leg, sight.talking_extension))
+        talking = sight.talking_leg
+        if talking and all(hop.leg != talking for hop in state.hops):
+            for hop in state.hops:
+                self._adopt_order(orders.get(hop.leg))
+            self._admit(live, TalkStarted(talking, sight.talking_extension))
             return
+        # Who talks first: the others are then stopped by that, whatever became of them.
+        for hop in sorted(state.hops, key=lambda hop: hop.leg != talking):
+            self._compare_ring(live, hop, legs, sight, orders.get(hop.leg))
+
+    def _compare_ring(
+        self, live: LiveCall, hop: Hop, legs: dict[str, LegSight], sight: CallSight, order: Order | None
+    ) -> None:
         found = legs.get(hop.leg) or self._recent.get(hop.leg)
         if found is None:
             self._absent_ring(live, hop, order)

@@ -17,6 +17,8 @@ MILLISECOND = Duration(1_000)
 SECOND = Duration(1_000_000)
 MINUTE = Duration(60 * SECOND)
 HOUR = Duration(60 * MINUTE)
+DAY = Duration(24 * HOUR)
+"""Of 24 hours; a day of the calendar may be longer or shorter where clocks are moved."""
 
 NEVER = Instant(2**62)
 """Later than any instant that can occur (the year 148,000): sorts last."""

@@ -41,7 +41,9 @@ from router.basis.machine import (
     Step,
     Wait,
 )
-from router.chains import call_moves as move
+from router.chains import call_ends as ends
+from router.chains import call_offers as offers
+from router.chains import call_papers as papers
 from router.chains import call_talk as talk
 from router.chains.call_states import (
     CallEffect,
@@ -65,6 +67,7 @@ from router.chains.enquiry import (
     MISSED,
     End,
     File,
+    Hop,
     Outcome,
     faded,
     is_fading,
@@ -91,6 +94,7 @@ from router.chains.events import (
     TalkStarted,
     VerdictGiven,
 )
+from router.chains.stops import connect_key, leg_key, stopped, stopped_all
 
 CLAIM_MARGIN = Duration(10 * SECOND)
 """A claim expires this much after the instant at which the call itself would let go: a net behind its deadlines."""
@@ -113,9 +117,9 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
         opening = seen.opening
         assert opening is not None, "a new chain is admitted with its opening"
         if isinstance(event, CallArrived):
-            return move.arrived(move.file(opening, event, at), seen, at)
+            return papers.arrived(papers.file(opening, event, at), seen, at)
         if isinstance(event, FallbackServed):
-            return move.served(move.file_of_record(opening, event), event, at)
+            return ends.served(papers.file_of_record(opening, event), event, at)
         until = Instant(at + opening.plan.value.terms.strangers_within)
         stranger = Stranger(opening.call, opening.pbx, opening.line, opening.channel, opening.plan, at, until)
         return _while_stranger(stranger, event, seen, at)
@@ -143,8 +147,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
     def deadline(self, state: CallState) -> Instant | None:
         """The soonest of the state's own instants and of the legs that fade."""
         match state:
-            case Ringing(file, hop):
-                return min(move.hop_deadline(file, hop), file.window_end, next_fade(file))
+            case Ringing(file):
+                return min(offers.ring_deadline(state), next_fade(file))
             case Waiting(file, wake):
                 return min(wake, file.window_end, next_fade(file))
             case Connecting(file, _, check):
@@ -177,8 +181,10 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
             if entry.holds:
                 held[entry.person] = (entry.until, False)
         match state:
-            case Ringing(file, hop):
-                held[hop.person] = (Instant(hop.end + file.terms.fade), False)
+            case Ringing(file, hops):
+                for hop in hops:
+                    until, _ = held.get(hop.person, (Instant(0), False))
+                    held[hop.person] = (max(until, Instant(hop.end + file.terms.fade)), False)
             case Connecting(file, hop, _, holds) if holds:
                 held[hop.person] = (Instant((hop.answered or hop.start) + file.terms.unconfirmed_talk), True)
             case Talking(file, end, confirmed) if end.person and state.holds:
@@ -194,9 +200,11 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
         )
 
     def wait(self, state: CallState) -> Wait | None:
-        """A call that rings nobody waits for any of its heads; the client who has waited longest is first."""
-        if isinstance(state, Waiting) and state.keys:
-            return Wait(state.keys, 0, state.file.arrived)
+        """A call that may ring more heads than it can waits for any of them; the client who has waited longest is
+        first, among those of the same rank."""
+        if isinstance(state, Waiting | Ringing) and state.keys:
+            known = state.file.known
+            return Wait(state.keys, known.rank, known.since or state.file.arrived)
         return None
 
     def neighbour(self, state: CallState) -> str | None:
@@ -213,25 +221,26 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
 
 
 def _while_ringing(state: Ringing, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
-    file, hop = state.file, state.hop
+    file = state.file
     match event:
-        case LegAnswered(leg) if leg == hop.leg:
-            return talk.picked_up(file, hop, event, seen, at)
-        case LegEnded(leg, how) if leg == hop.leg:
-            return move.offer_next(with_hop(file, hop, how, at), seen, at, at, closed=(move.leg_key(file, leg),))
-        case LegRinging(leg) if leg == hop.leg:
-            return Step(state if hop.rang else Ringing(file, msgspec.structs.replace(hop, rang=at)))
-        case LegAsked(leg) if leg == hop.leg:
-            return Step(Ringing(file, msgspec.structs.replace(hop, asked=at)))
-        case EffectDropped(key, _) if key == move.leg_key(file, hop.leg):
-            # Told to stop all the same: an order that timed out may have reached the PBX.
-            return move.pass_on(file, hop, Disposition.FAILED, seen, at, at)
-        case ClaimLost(key) if key == person_key(hop.person):
-            return move.lost_to_another(file, hop, seen, at)
+        case LegAnswered(leg) if hop := state.with_leg(leg):
+            return talk.picked_up_in_ring(state, hop, event, seen, at)
+        case LegEnded(leg, how) if hop := state.with_leg(leg):
+            return offers.leg_over(state, hop, how, seen, at)
+        case LegRinging(leg) if hop := state.with_leg(leg):
+            return Step(offers.rang(state, hop, at))
+        case LegAsked(leg) if hop := state.with_leg(leg):
+            return Step(offers.with_changed(state, msgspec.structs.replace(hop, asked=at)))
+        case EffectDropped(key, _) if hop := _keyed(state, key):
+            return offers.never_left(state, hop, seen, at)
+        case ClaimLost(key) if any(key == person_key(hop.person) for hop in state.hops):
+            return offers.lost_to_another(state, key.removeprefix(person_key("")), seen, at)
+        case Granted(key) if state.keys:
+            return offers.offer_next(offers.back(file, key), seen, at, at, ringing=state.hops)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
-            return move.ring_time(msgspec.structs.replace(state, file=faded(file, at)), seen, at)
+            return offers.ring_time(msgspec.structs.replace(state, file=faded(file, at)), seen, at)
         case CallerHungUp():
-            return move.left(*move.stopped(file, hop, Disposition.CANCELLED, "caller_gone", at), at)
+            return ends.left(*stopped_all(file, state.hops, Disposition.CANCELLED, "caller_gone", at), at)
         case LegAnswered():
             return talk.late_answer(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
@@ -240,18 +249,22 @@ def _while_ringing(state: Ringing, event: CallEvent, seen: CallSeen, at: Instant
             return _in_any_live_state(state, event, seen, at)
 
 
+def _keyed(state: Ringing, key: str) -> Hop | None:
+    return next((hop for hop in state.hops if leg_key(state.file, hop.leg) == key), None)
+
+
 def _while_waiting(state: Waiting, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
     file = state.file
     match event:
         case Granted(key):
-            return move.offer_next(move.back(file, key), seen, at, at)
+            return offers.offer_next(offers.back(file, key), seen, at, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
             file = faded(file, at)
             if at >= file.window_end:
-                return move.window_over(file, (), at)
-            return move.offer_next(file, seen, at, at)
+                return ends.window_over(file, (), at)
+            return offers.offer_next(file, seen, at, at)
         case CallerHungUp():
-            return move.left(file, (), at)
+            return ends.left(file, (), at)
         case LegAnswered():
             return talk.late_answer(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
@@ -267,19 +280,19 @@ def _while_connecting(state: Connecting, event: CallEvent, seen: CallSeen, at: I
             return talk.talk_while_offered(state, event, seen, at)
         case LegEnded(leg, how) if leg == hop.leg:
             # He hung up before he was joined with the caller: the chain goes on as if he had not picked up.
-            closed = (move.leg_key(file, leg), move.connect_key(file))
-            return move.offer_next(with_hop(file, hop, how, at), seen, at, at, closed=closed)
+            closed = (leg_key(file, leg), connect_key(file))
+            return offers.offer_next(with_hop(file, hop, how, at), seen, at, at, closed=closed)
         case CallerHungUp():
             how = Disposition.CANCELLED
-            return move.left(*move.stopped(file, hop, how, "caller_gone", at, holds=state.holds), at)
-        case EffectAside(key) if key == move.connect_key(file):
-            return move.not_connected(state, seen, at)
+            return ends.left(*stopped(file, hop, how, "caller_gone", at, holds=state.holds), at)
+        case EffectAside(key) if key == connect_key(file):
+            return offers.not_connected(state, seen, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
             state = msgspec.structs.replace(state, file=faded(file, at))
             if at < state.check:
                 return Step(state)
             if at >= (hop.answered or hop.start) + file.terms.unconfirmed_talk:
-                return move.not_connected(state, seen, at)
+                return offers.not_connected(state, seen, at)
             check = Instant(at + file.terms.connect_within)
             look = LookAtCall(file.pbx, file.call, hop.leg, check)
             return Step(msgspec.structs.replace(state, check=check), (look,))
@@ -322,20 +335,20 @@ def _while_handed_over(state: HandedOver, event: CallEvent, seen: CallSeen, at: 
     file = state.file
     match event:
         case FallbackServed():
-            return move.served(file, event, at)
+            return ends.served(file, event, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
             state = msgspec.structs.replace(state, file=faded(file, at))
-            return Step(state) if at < state.until else move.end(state.file, End(Outcome.FALLBACK_UNKNOWN, at), at)
+            return Step(state) if at < state.until else ends.end(state.file, End(Outcome.FALLBACK_UNKNOWN, at), at)
         case FallbackTook():
             closed = Keys.whole_call(file.pbx, file.call)
             return Step(msgspec.structs.replace(state, took=True), closed=closed)
         case CallerHungUp() if not state.took:
-            return move.left(file, (), at)
+            return ends.left(file, (), at)
         case CallerHungUp():
             # How the fallback ended is told by its record, not by the caller's hanging up.
             return Step(state, closed=Keys.whole_call(file.pbx, file.call))
         case EffectAside(key) if key == Keys.call(file.pbx, file.call, "fallback") and not state.took:
-            return move.released(file, at)  # this PBX has no such plan: a busy tone is better than silence
+            return ends.released(file, at)  # this PBX has no such plan: a busy tone is better than silence
         case TalkStarted() | TalkConfirmed():
             return talk.talk(file, event, seen, at)
         case LegAnswered():
@@ -355,7 +368,7 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
         case CallerHungUp() | FallbackTook():
             return Step(state, closed=Keys.whole_call(file.pbx, file.call))
         case FallbackServed() if end.outcome in MISSED:
-            return move.served(file, event, at)
+            return ends.served(file, event, at)
         case TalkStarted() | TalkConfirmed() | TalkEnded() if end.outcome is not Outcome.ANSWERED:
             return talk.talk_after_the_end(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
@@ -373,20 +386,21 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
 def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
     match event:
         case CallArrived():
-            return move.stranger_arrived(state, event, seen, at)
+            return papers.stranger_arrived(state, event, seen, at)
         case TalkStarted() | TalkConfirmed() | TalkEnded():
-            return talk.stranger_talked(move.file_of_stranger(state), event, seen, at, over=state.over)
+            return talk.stranger_talked(papers.file_of_stranger(state), event, seen, at, over=state.over)
         case CallerHungUp():
             return Step(msgspec.structs.replace(state, over=True), closed=Keys.whole_call(state.pbx, state.call))
         case FallbackTook():
-            file = move.file_of_stranger(state)
+            file = papers.file_of_stranger(state)
             return Step(HandedOver(file, Instant(at + file.terms.handover_within), took=True))
         case FallbackServed():
-            papers = move.file_of_stranger(state) if seen.opening is None else move.file_of_record(seen.opening, event)
-            return move.served(papers, event, at)
+            known = seen.opening
+            file = papers.file_of_record(known, event) if known is not None else papers.file_of_stranger(state)
+            return ends.served(file, event, at)
         case DeadlineReached(deadline) if deadline == state.until:
             by = Party.CALLER if state.over else Party.UNKNOWN
-            return move.end(move.file_of_stranger(state), End(Outcome.INCOMPLETE, at, by=by), at)
+            return ends.end(papers.file_of_stranger(state), End(Outcome.INCOMPLETE, at, by=by), at)
         case VerdictGiven() | TakePressed():
             return Step(state, reply="too_early")
         case (
@@ -404,23 +418,23 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
     match event:
         case LegEnded(leg):
             # A leg that faded is over: its head is free from here on.
-            return Step(_refiled(state, without_fading(file, leg)), closed=(move.leg_key(file, leg),))
+            return Step(_refiled(state, without_fading(file, leg)), closed=(leg_key(file, leg),))
         case ClaimLost(key):
             return Step(_refiled(state, unheld(file, key.removeprefix(person_key("")))))
         case EffectDropped(key):
-            return move.never_asked(state, key, seen, at)
+            return offers.never_asked(state, key, seen, at)
         case TakePressed(by):
-            return move.take_pressed(state, by, seen, at)
+            return offers.take_pressed(state, by, seen, at)
         case VerdictGiven():
             return Step(state, reply="too_early")
         case TalkEnded(by) if isinstance(state, Ringing | Waiting | Connecting | HandedOver):
             return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):
-            return move.taken_by_fallback(state, at)
+            return ends.taken_by_fallback(state, at)
         case FallbackServed() if isinstance(state, Ringing | Waiting | Connecting):
-            return move.served_meanwhile(state, event, at)
+            return ends.served_meanwhile(state, event, at)
         case CallArrived():
-            return move.arrived_late(state, event, seen, at)
+            return papers.arrived_late(state, event, seen, at)
         case (
             LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded() | CallerHungUp()
             | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside() | Nudged()

@@ -7,7 +7,7 @@ from router.basis.machine import ClaimLost, DeadlineReached, EffectAside, Effect
 from router.basis.pinned import Pinned
 from router.chains.choice import Sight
 from router.chains.effects import Connect, LookAtCall, Release, RingBack, RingLeg, SendToFallback, ShowCard, StopLeg
-from router.chains.enquiry import End, File, Hop
+from router.chains.enquiry import NOTHING_KNOWN, End, File, Hop, Known
 from router.chains.events import (
     CallArrived,
     CallerHungUp,
@@ -26,11 +26,25 @@ from router.chains.events import (
 from router.chains.terms import Plan
 
 
-class Ringing(State, frozen=True):
-    """One head's phone rings, or is about to."""
+class Ringing(State, frozen=True, omit_defaults=True):
+    """Phones ring, or are about to: of one head, or of several."""
 
     file: File
-    hop: Hop
+    hops: tuple[Hop, ...]
+    """At least one, in the order in which they were offered."""
+    wake: Instant | None = None
+    """When more heads may be rung beside these; None: at no instant that is known."""
+    keys: tuple[str, ...] = ()
+    """Heads who would be rung beside these if they were free."""
+
+    @property
+    def hop(self) -> Hop:
+        """The one offered first; the only one unless a group rings or a head has several phones."""
+        return self.hops[0]
+
+    def with_leg(self, leg: str) -> Hop | None:
+        """The phone that rings under this leg."""
+        return next((hop for hop in self.hops if hop.leg == leg), None)
 
 
 class Waiting(State, frozen=True):
@@ -126,7 +140,7 @@ CallEvent = (
 CallEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall | ShowCard
 
 
-class Opening(msgspec.Struct, frozen=True):
+class Opening(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a new chain must know of itself."""
 
     call: str
@@ -134,6 +148,7 @@ class Opening(msgspec.Struct, frozen=True):
     line: str
     channel: str
     plan: Pinned[Plan]
+    known: Known = NOTHING_KNOWN
 
 
 class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -147,6 +162,8 @@ class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     """Person whose extension the event names; empty: none or more than one."""
     back: tuple[str, ...] = ()
     """Heads who were unreachable in this call and whose state has changed since."""
+    dead: tuple[str, ...] = ()
+    """Phones of the list that cannot be reached, of heads who have another one that can."""
 
 
 CallStep = Step[CallState]

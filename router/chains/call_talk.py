@@ -9,7 +9,7 @@ import msgspec
 from router.basis.instants import Instant
 from router.basis.machine import Effect, Step
 from router.chains import call_cards as cards
-from router.chains.call_moves import end, leg_key, settled, stopped
+from router.chains.call_ends import end, misses, settled
 from router.chains.call_states import (
     CallSeen,
     CallStep,
@@ -37,10 +37,19 @@ from router.chains.enquiry import (
     without_fading,
 )
 from router.chains.events import Disposition, LegAnswered, Party, TalkConfirmed, TalkEnded, TalkStarted, VerdictGiven
+from router.chains.stops import leg_key, stopped_all
 
 TalkFact = TalkStarted | TalkConfirmed
 
 # --- the beginning of a talk ------------------------------------------------------------------------------------
+
+
+def picked_up_in_ring(state: Ringing, hop: Hop, event: LegAnswered, seen: CallSeen, at: Instant) -> CallStep:
+    """One of the phones that ring is picked up: it is joined with the caller, the others fall silent."""
+    others = tuple(other for other in state.hops if other.leg != hop.leg)
+    file, effects = stopped_all(state.file, others, Disposition.ELSEWHERE, "elsewhere", at)
+    step = picked_up(file, hop, event, seen, at)
+    return msgspec.structs.replace(step, effects=(*step.effects, *effects))
 
 
 def picked_up(file: File, hop: Hop, event: LegAnswered, seen: CallSeen, at: Instant) -> CallStep:
@@ -54,19 +63,29 @@ def picked_up(file: File, hop: Hop, event: LegAnswered, seen: CallSeen, at: Inst
 
 def talk_while_offered(state: Ringing | Connecting, event: TalkFact, seen: CallSeen, at: Instant) -> CallStep:
     """They talk. If it is not the head who is rung, his phone stops."""
-    file, hop = state.file, state.hop
+    file = state.file
+    hops = state.hops if isinstance(state, Ringing) else (state.hop,)
     nameless = not event.leg and not event.extension
-    if event.leg == hop.leg or (not event.leg and event.extension == hop.extension):
-        return _begin_talk(_hop_answered(file, hop, at), _said(hop, hop.leg, event.extension, seen, at), at)
+    his = next((hop for hop in hops if _names(event, hop)), None)
     if nameless and isinstance(state, Connecting):
-        return _begin_talk(_hop_answered(file, hop, at), _said(hop, hop.leg, "", seen, at), at)
+        his = state.hop
+    if his is not None:
+        others = tuple(hop for hop in hops if hop.leg != his.leg)
+        file, effects = stopped_all(file, others, Disposition.ELSEWHERE, "elsewhere", at)
+        said = _said(his, his.leg, event.extension, seen, at)
+        return _begin_talk(_hop_answered(file, his, at), said, at, effects)
     if nameless:
-        # It may be the very leg that rings: to stop it might cut the talk. It fades and ends with the call.
-        file = with_fading(with_hop(file, hop, Disposition.ELSEWHERE, at), hop.leg, hop.person, at)
+        # It may be a leg that rings: to stop it might cut the talk. They fade and end with the call.
+        for hop in hops:
+            file = with_fading(with_hop(file, hop, Disposition.ELSEWHERE, at), hop.leg, hop.person, at)
         return talk(file, event, seen, at)
     holds = state.holds if isinstance(state, Connecting) else True
-    file, effects = stopped(file, hop, Disposition.ELSEWHERE, "elsewhere", at, holds=holds)
+    file, effects = stopped_all(file, hops, Disposition.ELSEWHERE, "elsewhere", at, holds=holds)
     return talk(file, event, seen, at, effects)
+
+
+def _names(event: TalkFact, hop: Hop) -> bool:
+    return event.leg == hop.leg or (not event.leg and bool(event.extension) and event.extension == hop.extension)
 
 
 def talk(file: File, event: TalkFact, seen: CallSeen, at: Instant, effects: tuple[Effect, ...] = ()) -> CallStep:
@@ -84,6 +103,8 @@ def _begin_talk(file: File, said: End, at: Instant, effects: tuple[Effect, ...] 
     file, over = cards.late_cards_over(file, Outcome.ANSWERED)
     file, card = cards.answer_card(file, said, None)
     file, messages = settled(file, said.person)
+    file, missed = misses(file, said.person)
+    messages = (*messages, *missed)
     state = Talking(file, said, at, Instant(at + file.terms.talk_check))
     return Step(state, (*effects, *over, card), messages, closed)
 
@@ -170,7 +191,7 @@ def _connected_late(state: Ringing | Waiting, hop: Hop, event: LegAnswered, seen
     papers = state.file
     effects: tuple[Effect, ...] = ()
     if isinstance(state, Ringing):
-        papers, effects = stopped(papers, state.hop, Disposition.ELSEWHERE, "elsewhere", at)
+        papers, effects = stopped_all(papers, state.hops, Disposition.ELSEWHERE, "elsewhere", at)
     others = tuple(entry for entry in papers.hops if entry.leg != hop.leg)
     papers = msgspec.structs.replace(without_fading(papers, hop.leg), hops=others)
     step = picked_up(papers, msgspec.structs.replace(hop, ended=None, how=None), event, seen, at)
@@ -221,7 +242,7 @@ def ended_unseen(
         said = msgspec.structs.replace(_said(state.hop, state.hop.leg, "", seen, at), talk_from=state.hop.answered)
         return talk_over(Talking(_hop_answered(file, state.hop, at), said, at, at, state.holds), by, at)
     if isinstance(state, Ringing):
-        file, effects = stopped(file, state.hop, Disposition.ELSEWHERE, "elsewhere", at)
+        file, effects = stopped_all(file, state.hops, Disposition.ELSEWHERE, "elsewhere", at)
     return talk_over(Talking(file, _who_picked_up(file, seen, at), at, at, holds=False), by, at, effects)
 
 

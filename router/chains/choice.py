@@ -2,6 +2,7 @@
 
 - In list order, on from the head who was offered last; after the last the list begins again (`on_list_end`).
 - A head who is claimed, in a call, away or off line is passed over and waited for if nobody is left.
+- A free head for whom a caller waits who came earlier is left to that one, and waited for like a claimed one.
 - Whose offer ended at once (busy, failed, a phone that stopped by itself) rests for 10 s in this call.
 - Who declined is offered only when none of the others can be, and rests too.
 - Who was unreachable is offered again only after his state has changed.
@@ -11,7 +12,7 @@
 
 import msgspec
 
-from router.basis.instants import NEVER, Instant
+from router.basis.instants import NEVER, SECOND, Duration, Instant
 from router.chains.enquiry import File, Hop
 from router.chains.events import Disposition
 from router.chains.terms import OnListEnd, Seat
@@ -22,12 +23,21 @@ class Sight(msgspec.Struct, frozen=True, array_like=True):
 
     person: str
     why: str
-    """`claimed`, `in_call`, `away`, `unreachable`."""
+    """`claimed`, `wanted` (an earlier caller waits for him), `in_call` (in a call that is none of ours), `away`,
+    `paused`, `off` (not his working hours), `unreachable`."""
     by: str = ""
-    """The chain that holds him, for the explanation."""
+    """The chain that holds or wants him, for the explanation."""
 
 
-CLAIMED = frozenset({"claimed", "in_call"})
+CLAIMED = frozenset({"claimed", "wanted"})
+"""Obstacles that end when a claim does; the others end with a word to the roster, which frees the state key."""
+
+LEFT_FOR = Duration(1 * SECOND)
+"""A head who is left to an earlier caller is looked at again after this: that one may have found another meanwhile,
+while the head's last leg is still being confirmed over (which is waited for no longer either, `Delivery.after_limit`)."""
+
+ABSENT = frozenset({"away", "paused", "off"})
+"""A caller does not wait for these when nobody else is on duty."""
 
 
 def person_key(person: str) -> str:
@@ -55,8 +65,8 @@ class Obstacle(msgspec.Struct, frozen=True):
     """Why a head is not offered the call now."""
 
     code: str
-    """`claimed`, `in_call`, `away`, `unreachable` (as seen), `no_change` (unreachable before, nothing changed since),
-    `rests`, `declined` (others come first)."""
+    """As seen (`Sight.why`); `no_change` (unreachable before, nothing changed since), `rests`, `declined` (others come
+    first), `rung` (his phone rings already)."""
     by: str = ""
     """The chain that holds him."""
     until: Instant | None = None
@@ -68,30 +78,30 @@ def obstacle(file: File, person: str, sights: tuple[Sight, ...], at: Instant) ->
     for sight in sights:
         if sight.person == person:
             return Obstacle(sight.why, sight.by)
-    last = _last_hop(file, person)
-    ready = _ready(file, last)
+    offer = last_offer(file, person)
+    ready = _ready(file, offer)
     if ready is None:
         return Obstacle("no_change")
     if ready > at:
         return Obstacle("rests", until=ready)
-    return Obstacle("declined") if last is not None and last.how is Disposition.DECLINED else None
+    return Obstacle("declined") if _declined(offer) else None
 
 
-def choose(file: File, sights: tuple[Sight, ...], at: Instant) -> Choice:
-    """The next head for this call."""
-    seats = file.plan.value.seats
+def choose(file: File, sights: tuple[Sight, ...], at: Instant, rung: frozenset[str] = frozenset()) -> Choice:
+    """The next head for this call. `rung`: heads whose phones ring for it already."""
+    seats = file.seats
     barred = {sight.person: sight.why for sight in sights}
-    wanting = [seat for person in file.wants for seat in seats if seat.person == person]
+    wanting = [seat for person in file.wants for seat in seats if seat.person == person and person not in rung]
     for seat in wanting:
         if seat.person not in barred:
             return Choice(seat)
-    if not file.hops and all(barred.get(seat.person) == "away" for seat in seats):
+    if not file.hops and not rung and all(barred.get(seat.person) in ABSENT for seat in seats):
         return Choice(None, over=True)
     # Who pressed Take and cannot now is waited for even where the list has passed him for good.
     keys = [_key(seat.person, barred[seat.person]) for seat in wanting]
     wake, reluctant = NEVER, None
-    for seat in in_order(file):
-        if seat in wanting:
+    for seat in in_order(file, rung):
+        if seat in wanting or seat.person in rung:
             continue
         stands = obstacle(file, seat.person, sights, at)
         if stands is None:
@@ -102,7 +112,9 @@ def choose(file: File, sights: tuple[Sight, ...], at: Instant) -> Choice:
             reluctant = reluctant or seat
         else:
             keys.append(_key(seat.person, stands.code))
-    if reluctant is not None:
+            if stands.code == "wanted":
+                wake = min(wake, Instant(at + LEFT_FOR))
+    if reluctant is not None and not rung:
         return Choice(reluctant)
     over = not keys and wake == NEVER
     return Choice(None, wake, tuple(keys), over)
@@ -112,10 +124,10 @@ def _key(person: str, why: str) -> str:
     return person_key(person) if why in CLAIMED else state_key(person)
 
 
-def in_order(file: File) -> tuple[Seat, ...]:
+def in_order(file: File, rung: frozenset[str] = frozenset()) -> tuple[Seat, ...]:
     """The list as this call goes through it now: on from the head after the one offered last."""
-    seats = file.plan.value.seats
-    position = _position(file, seats)
+    seats = file.seats
+    position = _position(file, seats, rung)
     order = seats[position:] + seats[:position]
     if file.terms.on_list_end is OnListEnd.WRAP:
         return order
@@ -123,23 +135,46 @@ def in_order(file: File) -> tuple[Seat, ...]:
     return tuple(seat for seat in order if seat.person not in offered)
 
 
-def _position(file: File, seats: tuple[Seat, ...]) -> int:
+def _position(file: File, seats: tuple[Seat, ...], rung: frozenset[str]) -> int:
     """Index of the seat after the one offered last in his turn."""
+    if rung:
+        # A group: whoever is next on the list after the last of those who ring.
+        return max((index + 1 for index, seat in enumerate(seats) if seat.person in rung), default=0)
     last = next((hop.person for hop in reversed(file.hops) if hop.in_turn), None)
     return next((index + 1 for index, seat in enumerate(seats) if seat.person == last), 0)
 
 
-def _last_hop(file: File, person: str) -> Hop | None:
-    return next((hop for hop in reversed(file.hops) if hop.person == person), None)
+def last_offer(file: File, person: str) -> tuple[Hop, ...]:
+    """The hops of the latest offer to a head that is over: one for each of his phones."""
+    last = next((hop for hop in reversed(file.hops) if hop.person == person), None)
+    if last is None or not last.offer:
+        return () if last is None else (last,)
+    return tuple(hop for hop in file.hops if hop.offer == last.offer)
 
 
-def _ready(file: File, last: Hop | None) -> Instant | None:
+def rang_out(file: File, person: str) -> bool:
+    """Whether the head let the latest offer of this call ring its time, at one of his phones at least."""
+    offer = last_offer(file, person)
+    return not _declined(offer) and any(_rang_its_time(file, hop) and hop.rang is not None for hop in offer)
+
+
+def _declined(offer: tuple[Hop, ...]) -> bool:
+    return any(hop.how is Disposition.DECLINED for hop in offer)
+
+
+def _ready(file: File, offer: tuple[Hop, ...]) -> Instant | None:
     """From when on a head may be offered this call again; None: when his state has changed."""
-    if last is None or last.ended is None:
+    ended = max((hop.ended for hop in offer if hop.ended is not None), default=None)
+    if ended is None:
         return Instant(0)
-    if last.how is Disposition.UNREACHABLE:
-        return Instant(0) if last.person in file.back else None
+    if all(hop.how is Disposition.UNREACHABLE for hop in offer):
+        return Instant(0) if offer[0].person in file.back else None
+    patient = not _declined(offer) and any(_rang_its_time(file, hop) for hop in offer)
+    return Instant(0) if patient else Instant(ended + file.terms.rest)
+
+
+def _rang_its_time(file: File, hop: Hop) -> bool:
+    """Ended by patience, not by the phone."""
     # Half of a short ring: else one that lasts no longer than `at_once` could never have ended at once.
-    patience = max(last.end - file.terms.at_once, (last.start + last.end) // 2)
-    patient = last.how is Disposition.NO_ANSWER and last.ended >= patience
-    return Instant(0) if patient else Instant(last.ended + file.terms.rest)
+    patience = max(hop.end - file.terms.at_once, (hop.start + hop.end) // 2)
+    return hop.how is Disposition.NO_ANSWER and hop.ended is not None and hop.ended >= patience

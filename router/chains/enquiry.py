@@ -4,24 +4,25 @@ from enum import StrEnum
 
 import msgspec
 
-from router.basis.instants import NEVER, Instant
+from router.basis.instants import NEVER, Duration, Instant
 from router.basis.machine import ChainId, Token
 from router.basis.people import PersonId
 from router.basis.pinned import Pinned
 from router.chains.events import Disposition, Party
-from router.chains.terms import Plan, Terms
+from router.chains.terms import Plan, Seat, Terms
 
 
-class Hop(msgspec.Struct, frozen=True):
-    """One offer to one head."""
+class Hop(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One phone rung for one head. An offer is one hop, or several with one `offer` number that ring together."""
 
     number: int
+    """Counts the phones rung for this call."""
     person: PersonId
     extension: str
     leg: str
     start: Instant
     end: Instant
-    """Planned end: start + ring, cut by the window."""
+    """Planned end: start + ring, cut by the window; where the offer counts from ringing, the latest end until then."""
     timed_by_pbx: bool
     ordered: Instant
     """When the ring was ordered: later than `start` where the timer before it was handled late."""
@@ -38,9 +39,15 @@ class Hop(msgspec.Struct, frozen=True):
     """Extension that the PBX names as the one that picked up, where it is another than was rung."""
     picked_by: PersonId = ""
     """Whose extension that is; empty: nobody's, or as ordered."""
+    offer: int = 0
+    """Number of the offer's first hop, where a head has several phones; 0: this hop is the whole offer."""
+    from_ringing: bool = False
+    """The offer counts from the first ring: `end` is drawn in when the phone rings."""
+    silent_after: Duration = Duration(0)
+    """Taken for unreachable when it does not ring within this; 0: never."""
 
 
-class Fading(msgspec.Struct, frozen=True):
+class Fading(msgspec.Struct, frozen=True, omit_defaults=True):
     """A leg that was told to stop and is not confirmed over: it keeps its head."""
 
     leg: str
@@ -58,7 +65,26 @@ class Verdict(msgspec.Struct, frozen=True):
     at: Instant
 
 
-class File(msgspec.Struct, frozen=True):
+class Known(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the company knows of a caller when he calls, as far as it changes how he is served."""
+
+    seats: tuple[Seat, ...] = ()
+    """The list as it is for this call (order, and whoever comes first); empty: as the plan has it."""
+    first: str = ""
+    """Why the first of `seats` is first: `responsible`, `last_talker`; empty: by the order."""
+    rank: int = 0
+    """Place among waiting calls: the smallest is served first."""
+    since: Instant = Instant(0)
+    """He keeps the place of an earlier call that he gave up; 0: none."""
+    closed: str = ""
+    """Why nobody is rung at all: `hours`, `nobody` (on duty); empty: the list is rung."""
+
+
+NOTHING_KNOWN = Known()
+"""One object: msgspec leaves a default out by identity, and stored bytes must not depend on who made it."""
+
+
+class File(msgspec.Struct, frozen=True, omit_defaults=True):
     """The papers of one call."""
 
     call: str
@@ -82,6 +108,9 @@ class File(msgspec.Struct, frozen=True):
     """Counts the changes of this call's cards."""
     reported: bool = True
     """False: other facts of the call came first, and its line and caller are not known (yet)."""
+    known: Known = NOTHING_KNOWN
+    misses_told: bool = False
+    """The roster was told which heads let this call ring out."""
     owed: bool = False
     """A call-back was opened for this call and nothing has proved it needless since."""
 
@@ -89,6 +118,16 @@ class File(msgspec.Struct, frozen=True):
     def terms(self) -> Terms:
         """The terms the call is pinned to."""
         return self.plan.value.terms
+
+    @property
+    def seats(self) -> tuple[Seat, ...]:
+        """The list as this call goes through it."""
+        return self.known.seats or self.plan.value.seats
+
+    @property
+    def group_from(self) -> Instant:
+        """From when on every free head rings at once; NEVER where that is not wanted."""
+        return Instant(self.window_end - self.terms.all_in_last) if self.terms.all_in_last else NEVER
 
     @property
     def window_end(self) -> Instant:

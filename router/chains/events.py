@@ -197,6 +197,36 @@ class CameBack(Event, frozen=True):
     by: str
 
 
+class LineSeen(Event, frozen=True):
+    """The PBX reports whether an extension is in a call that is none of ours (a call he makes himself, a call that came
+    another way)."""
+
+    extension: str
+    busy: bool
+
+
+class OffersMissed(Event, frozen=True):
+    """A call tells the roster which heads let it ring out."""
+
+    call: str
+    """The call's chain id."""
+    people: tuple[str, ...]
+    asked_after: int
+    """So many in a row are a reason to ask (`Terms.misses_asked`)."""
+
+
+class SaidHere(Event, frozen=True):
+    """Asked whether he is there, or paused: a head says that he is."""
+
+    by: str
+
+
+class SaidAway(Event, frozen=True):
+    """Asked whether he is there: a head says that he is not."""
+
+    by: str
+
+
 class DeviceSeen(Event, frozen=True):
     """The PBX reports whether an extension's phone can be reached."""
 

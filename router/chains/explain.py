@@ -11,6 +11,7 @@ from typing import Literal
 
 from router.basis.instants import SECOND, Instant
 from router.chains.call import CALL
+from router.chains.call_offers import width
 from router.chains.call_states import (
     CallEvent,
     CallSeen,
@@ -72,8 +73,9 @@ class _Narrator:
         sentences = [self._opening(self._states[-1])]
         before: CallState | None = None
         for line, state in zip(self._history, self._states, strict=True):
-            if isinstance(state, Ringing) and not (isinstance(before, Ringing) and before.hop.leg == state.hop.leg):
-                sentences.append(self._offer(state, line))
+            if isinstance(state, Ringing):
+                known = {hop.leg for hop in before.hops} if isinstance(before, Ringing) else set()
+                sentences += [self._offer(state, hop, line) for hop in state.hops if hop.leg not in known]
             elif isinstance(state, Waiting) and not isinstance(before, Waiting):
                 sentences.append(self._wait(state, line))
             elif isinstance(state, HandedOver) and not isinstance(before, HandedOver):
@@ -96,23 +98,30 @@ class _Narrator:
             return self._say("stranger")
         plan = state.file.plan.value
         window = self._seconds(plan.terms.window)
-        return self._say("call", line=state.file.line or "—", chain=plan.chain or "—", window=window)
+        opening = self._say("call", line=state.file.line or "—", chain=plan.chain or "—", window=window)
+        closed = state.file.known.closed
+        return f"{opening} {self._words[f'closed_{closed}']}" if closed else opening
 
-    def _offer(self, state: Ringing, line: Told) -> str:
-        hop = self._hops[state.hop.leg]
-        why = self._words[f"why_{_reason(state.file, state.hop)}"]
-        parts = [why, *self._others(state.file, state.hop, line)]
+    def _offer(self, state: Ringing, now: Hop, line: Told) -> str:
+        hop = self._hops[now.leg]
+        reason = _reason(state, now)
+        parts = [self._words[f"why_{reason}"], *self._others(state, now, line)]
+        if now.extension != _first_phone(state.file, now.person):
+            parts.append(self._say("phone", extension=now.extension))
         fields = {"number": str(hop.number), "who": self._name(hop.person), "from": self._second(hop.start)}
         return self._say("offer", **fields, end=self._end_of(hop), why="; ".join(parts))
 
-    def _others(self, file: File, hop: Hop, line: Told) -> list[str]:
+    def _others(self, state: Ringing, hop: Hop, line: Told) -> list[str]:
         """Those who stand before him on the list and were passed over."""
         found: list[str] = []
-        for seat in in_order(file):
+        if _is_beside(hop):
+            return found  # a further phone of his: the first one's sentence says it
+        ringing = {other.person for other in state.hops}
+        for seat in in_order(state.file):
             if seat.person == hop.person and hop.in_turn:
                 break
-            stands = obstacle(file, seat.person, line.seen.sights, line.at)
-            if stands is not None and seat.person != hop.person:
+            stands = obstacle(state.file, seat.person, line.seen.sights, line.at)
+            if stands is not None and seat.person not in ringing:
                 found.append(self._obstacle(seat.person, stands))
         return found
 
@@ -191,13 +200,31 @@ class _Narrator:
 def _hops(state: CallState) -> tuple[Hop, ...]:
     if isinstance(state, Stranger):
         return ()
-    return (*state.file.hops, state.hop) if isinstance(state, Ringing | Connecting) else state.file.hops
+    if isinstance(state, Ringing):
+        return (*state.file.hops, *state.hops)
+    return (*state.file.hops, state.hop) if isinstance(state, Connecting) else state.file.hops
 
 
-def _reason(file: File, hop: Hop) -> str:
+def _is_beside(hop: Hop) -> bool:
+    """Whether it is a further phone of a head whose first one is rung in the same offer."""
+    return bool(hop.offer) and hop.offer != hop.number
+
+
+def _first_phone(file: File, person: str) -> str:
+    return next((seat.extension for seat in file.seats if seat.person == person), "")
+
+
+def _reason(state: Ringing, hop: Hop) -> str:
     """Why it is his turn."""
+    file = state.file
+    if _is_beside(hop):
+        return "beside"
     if not hop.in_turn:
         return "take"
+    if state.hops[0].leg != hop.leg and width(file, hop.ordered) > 1:
+        return "together"
+    if not file.hops and file.known.first and file.seats[0].person == hop.person:
+        return file.known.first
     last = next((earlier for earlier in reversed(file.hops) if earlier.person == hop.person), None)
     if last is None:
         return "next" if file.hops else "first"
@@ -227,10 +254,20 @@ _RU: Mapping[str, str] = {
     "why_again": "список начат сначала",
     "why_reluctant": "раньше звонок отклонён, но больше предложить некому",
     "why_back": "снова на связи",
+    "why_together": "вместе с остальными",
+    "why_beside": "ещё один его телефон",
+    "why_responsible": "ответственный за клиента",
+    "why_last_talker": "последний, кто говорил с клиентом",
+    "phone": "номер {extension}",
+    "closed_hours": "Нерабочее время: никто не вызывается.",
+    "closed_nobody": "На смене никого нет: никто не вызывается.",
     "why_take": "нажата кнопка «Взять звонок»",
     "not_claimed": "{who}: на звонке {call}",
+    "not_wanted": "{who}: его раньше ждёт звонок {call}",
     "not_in_call": "{who}: в другом разговоре",
     "not_away": "{who}: отсутствует",
+    "not_paused": "{who}: на паузе",
+    "not_off": "{who}: не в рабочее время",
     "not_unreachable": "{who}: телефон недоступен",
     "not_no_change": "{who}: телефон был недоступен, и с тех пор ничего не изменилось",
     "not_rests": "{who}: пауза до {until} с",
@@ -281,10 +318,20 @@ _EN: Mapping[str, str] = {
     "why_again": "the list began again",
     "why_reluctant": "declined before, but there is nobody else",
     "why_back": "back again",
+    "why_together": "together with the others",
+    "why_beside": "another phone of his",
+    "why_responsible": "responsible for the client",
+    "why_last_talker": "the last one who talked with the client",
+    "phone": "extension {extension}",
+    "closed_hours": "Out of hours: nobody is rung.",
+    "closed_nobody": "Nobody is on duty: nobody is rung.",
     "why_take": "pressed Take",
     "not_claimed": "{who}: busy with call {call}",
+    "not_wanted": "{who}: call {call} has waited for him longer",
     "not_in_call": "{who}: in another talk",
     "not_away": "{who}: away",
+    "not_paused": "{who}: paused",
+    "not_off": "{who}: off duty",
     "not_unreachable": "{who}: phone unreachable",
     "not_no_change": "{who}: phone was unreachable and nothing has changed since",
     "not_rests": "{who}: rests until {until} s",

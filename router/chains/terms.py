@@ -21,6 +21,29 @@ class OnListEnd(StrEnum):
     STOP = "stop"
 
 
+class Spread(StrEnum):
+    """How many phones ring for one call."""
+
+    ONE_BY_ONE = "one_by_one"
+    """One head after the other."""
+    PROGRESSIVE = "progressive"
+    """One more head every `ring`, while those before him ring on."""
+    RING_ALL = "ring_all"
+    """All at once."""
+
+
+class Order(StrEnum):
+    """In which order the heads of a list are offered a call."""
+
+    FIXED = "fixed"
+    ROTATE = "rotate"
+    """On from the head after the one with whom the list's last call began."""
+    LONGEST_IDLE = "longest_idle"
+    """Whose last talk ended first is first; who has not talked at all before him."""
+    FEWEST_CALLS = "fewest_calls"
+    """Who took the fewest calls today is first."""
+
+
 class AfterWindow(StrEnum):
     """What the caller gets when nobody took the call."""
 
@@ -47,6 +70,10 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     offers_per_person: int = 1
     """Open offers to one head over all calls; 0: no limit and no claim. Other values are refused."""
     on_list_end: OnListEnd = OnListEnd.WRAP
+    order: Order = Order.FIXED
+    spread: Spread = Spread.ONE_BY_ONE
+    all_in_last: Duration = Duration(0)
+    """The last part of the window in which every free head rings at once ("last 8 s: all"); 0: never."""
     after_window: AfterWindow = AfterWindow.FALLBACK
     """`fallback`: the PBX's own plan (voicemail, message); `release`: hang up. Never silence."""
     hop_timer: HopTimer = HopTimer.SERVER
@@ -55,6 +82,16 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     """The PBX's own timer knows whole seconds only (ARI `timeout`); other offers are ended by the server."""
     can_connect_late: bool = False
     """Set from the adapter's ability: an answer after the stop may still be connected."""
+    reports_ringing: bool = True
+    """Set from the adapter's ability: without it no offer can count from the first ring."""
+    returning_first: bool = True
+    """A returning caller is first offered to the person responsible for him, else to who talked with him last."""
+    returning_within: Duration = Duration(30 * 24 * 3600 * SECOND)
+    """The last talker is remembered this long (design, section 5: within 30 days)."""
+    place_kept: Duration = Duration(300 * SECOND)
+    """A caller who hung up before an answer and calls again within this keeps his place among those who wait. 0: no."""
+    misses_asked: int = 3
+    """A head who let so many calls in a row ring out is asked whether he is there (design, section 5). 0: never."""
     watchdog: Duration = Duration(1 * SECOND)
     """How long after the planned end of a ring that the PBX times the server steps in."""
     late_by: Duration = Duration(1 * SECOND)
@@ -66,6 +103,8 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     no_ringing_after: Duration = Duration(2 * SECOND)
     """A phone not reported ringing by then is taken for unreachable (a dead SIP phone cannot even be cancelled;
     measured on Asterisk 22: live ones report within 50 ms). 0: off, also where the PBX does not report ringing."""
+    reach: Duration = Duration(12 * SECOND)
+    """The longest offer to a phone whose offer counts from ringing, from the order (design, law 3: start + 12 s)."""
     connect_within: Duration = Duration(5 * SECOND)
     """An answered leg that is not confirmed in talk by then is looked at in the PBX."""
     talk_check: Duration = Duration(60 * SECOND)
@@ -85,11 +124,32 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     """Facts of a call whose arrival was never reported wait this long for it."""
 
 
-class Seat(msgspec.Struct, frozen=True):
-    """One head on the list and the phone he is rung at."""
+class Phone(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of a head's phones, and how long it is given."""
+
+    extension: str
+    from_ringing: bool = False
+    """The offer counts from the first ring, not from the order: a trunk needs seconds to reach a mobile."""
+    most: Duration | None = None
+    """From the order, where the offer counts from ringing; None: the terms' `reach`."""
+    silent_after: Duration | None = None
+    """Taken for unreachable when it does not ring by then; None: the terms' `no_ringing_after`; 0: never."""
+
+
+class Seat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One head on the list and the phones he is rung at, together."""
 
     person: PersonId
     extension: str
+    others: tuple[Phone, ...] = ()
+    """Further phones that ring beside the first."""
+    first: Phone | None = None
+    """Particulars of the phone `extension`; None: an ordinary desk phone."""
+
+    @property
+    def phones(self) -> tuple[Phone, ...]:
+        """All his phones, the first one first."""
+        return (self.first or Phone(self.extension), *self.others)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -100,8 +160,18 @@ class Plan(msgspec.Struct, frozen=True):
     seats: tuple[Seat, ...]
 
 
-_BY_PEOPLE = ("offers_per_person", "on_list_end", "after_window")
-_ABILITIES = ("hop_timer", "whole_second_timer", "can_connect_late")
+_CHOICES: dict[str, type[StrEnum]] = {
+    "on_list_end": OnListEnd,
+    "order": Order,
+    "spread": Spread,
+    "after_window": AfterWindow,
+}
+_BY_PEOPLE = ("offers_per_person", "returning_first", "misses_asked", *_CHOICES)
+_ABILITIES = ("hop_timer", "whole_second_timer", "can_connect_late", "reports_ringing")
+MOST_MISSES = 100
+"""Missed calls in a row at most after which a head is asked: more is a slip of the pen."""
+_LONGEST_S = {"returning_within": 366 * 86_400}
+"""Longest durations, seconds, where they may be longer than a day."""
 _PACES = frozenset({"ring", "window", "connect_within", "talk_check"})
 """Durations by which a call paces itself: at 0 it would run in a circle at one instant."""
 _SHORTEST_PACE_S = 0.1
@@ -119,8 +189,9 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
         where = f"{key}.{name}"
         value = _number(written) if name.endswith("_s") else written
         if name.endswith("_s") and name[:-2] in _DURATIONS:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:  # noqa: PLR2004
-                mistakes.append(Mistake(where, written, "give seconds, 0 to 86400"))
+            longest = _LONGEST_S.get(name[:-2], 86_400)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= longest:
+                mistakes.append(Mistake(where, written, f"give seconds, 0 to {longest}"))
             elif name[:-2] in _PACES and value < _SHORTEST_PACE_S:
                 mistakes.append(Mistake(where, value, f"give at least {_SHORTEST_PACE_S} s"))
             else:
@@ -130,10 +201,18 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
                 mistakes.append(Mistake(where, value, "give 1 (one open offer per head) or 0 (no limit)"))
             else:
                 changes[name] = value
-        elif name == "on_list_end":
-            _choose(OnListEnd, name, value, where, changes, mistakes)
-        elif name == "after_window":
-            _choose(AfterWindow, name, value, where, changes, mistakes)
+        elif name == "returning_first":
+            if isinstance(value, bool):
+                changes[name] = value
+            else:
+                mistakes.append(Mistake(where, value, "give true or false"))
+        elif name == "misses_asked":
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_MISSES:
+                mistakes.append(Mistake(where, value, f"give a whole number, 0 (never) to {MOST_MISSES}"))
+            else:
+                changes[name] = value
+        elif name in _CHOICES:
+            _choose(_CHOICES[name], name, value, where, changes, mistakes)
         else:
             known = ", ".join(sorted((*_BY_PEOPLE, *(f"{duration}_s" for duration in _DURATIONS))))
             mistakes.append(Mistake(where, value, f"no such term; known are {known}"))
@@ -144,6 +223,9 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
         )
     if terms.window < terms.min_offer:
         mistakes.append(Mistake(f"{key}.window_s", terms.window / SECOND, "make it at least min_offer_s"))
+    if terms.all_in_last and not terms.min_offer <= terms.all_in_last <= terms.window:
+        remedy = "make it 0 (never), or min_offer_s to window_s"
+        mistakes.append(Mistake(f"{key}.all_in_last_s", terms.all_in_last / SECOND, remedy))
     return terms, mistakes
 
 

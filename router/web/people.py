@@ -43,7 +43,7 @@ def _person(core: Core, person: Person, roster: Roster, without_claims: Mapping[
 def _busy(core: Core, holder: ChainId, person: Person) -> PersonView | None:
     live = core.live.get(holder)
     match live.state if live is not None else None:
-        case Ringing(_, hop) if hop.person == person.id:
+        case Ringing(_, hops) if any(hop.person == person.id for hop in hops):
             return PersonView(person.id, person.name, "rung", NEVER_SINCE)
         case Connecting(_, hop) if hop.person == person.id:
             return PersonView(person.id, person.name, "talk", hop.answered or hop.start)
@@ -63,7 +63,10 @@ def _by_person(core: Core, live: Sequence[ChainId]) -> Mapping[str, ChainId]:
     for chain in live:
         known = core.live.get(chain)
         match known.state if known is not None else None:
-            case Ringing(_, hop) | Connecting(_, hop):
+            case Ringing(_, hops):
+                for hop in hops:
+                    found.setdefault(hop.person, chain)
+            case Connecting(_, hop):
                 found.setdefault(hop.person, chain)
             case Talking(_, end):
                 found[end.person] = chain

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from router.basis.instants import Instant
 from router.basis.machine import Token
 from router.basis.people import Directory
+from router.chains.call_offers import width
 from router.chains.call_states import (
     CallState,
     Connecting,
@@ -47,9 +48,13 @@ class Names:
 def call_view(chain: str, state: CallState, names: Names, phone: Phone, sights: tuple[Sight, ...]) -> CallView | None:
     """A live call; None for one that is over."""
     match state:
-        case Ringing(file, hop):
-            hops = (*_past(file, names), _hop(hop, "ringing", names), *_planned(file, hop, sights, names))
-            return _view(chain, file, names, phone, "ringing", hop.person, hop.extension, hop.start, hop.end, hops)
+        case Ringing(file, ringing):
+            now = tuple(_hop(hop, "ringing", names) for hop in ringing)
+            hops = (*_past(file, names), *now, *_planned(file, ringing, sights, names))
+            first, until = ringing[0], max(hop.end for hop in ringing)
+            person = ", ".join(dict.fromkeys(names.person(hop.person) for hop in ringing))
+            extension = ", ".join(hop.extension for hop in ringing)
+            return _view(chain, file, names, phone, "ringing", person, extension, first.start, until, hops)
         case Waiting(file, _, keys):
             waits_for = tuple(names.person(key.partition(":")[2]) for key in keys)
             since = file.hops[-1].ended if file.hops and file.hops[-1].ended else file.arrived
@@ -127,12 +132,14 @@ def _hop(hop: Hop, how: str, names: Names) -> HopView:
     return HopView(names.person(hop.person), how, hop.start, end or hop.end)
 
 
-def _planned(file: File, hop: Hop, sights: tuple[Sight, ...], names: Names) -> tuple[HopView, ...]:
-    """Who is rung next if nobody answers and nothing changes: the same choice that the call will make."""
+def _planned(file: File, ringing: tuple[Hop, ...], sights: tuple[Sight, ...], names: Names) -> tuple[HopView, ...]:
+    """Who is rung next if nobody answers and nothing changes: the same choice that the call will make. Where several
+    heads ring at once, whoever joins is not foretold."""
     planned: list[HopView] = []
-    terms = file.terms
-    file, at = with_hop(file, hop, Disposition.NO_ANSWER, hop.end), hop.end
-    while file.window_end - at >= terms.min_offer and len(planned) < MOST_PLANNED:
+    terms, at = file.terms, max(hop.end for hop in ringing)
+    for hop in ringing:
+        file = with_hop(file, hop, Disposition.NO_ANSWER, hop.end)
+    while file.window_end - at >= terms.min_offer and len(planned) < MOST_PLANNED and width(file, at) == 1:
         seat = choose(file, sights, at).seat
         if seat is None:
             break

@@ -12,7 +12,7 @@ from router.basis.instants import MILLISECOND, SECOND, Duration, Instant, after
 from router.basis.machine import ChainId, ClaimLost, Event, Nudged, Urgency
 from router.chains.call_states import CallState, Connecting, Ended, Filed, Ringing, Talking, Waiting
 from router.chains.callback import Open
-from router.chains.choice import choose
+from router.chains.choice import LEFT_FOR, choose
 from router.chains.effects import Connect, LookAtCall, Release, RingLeg, SendToFallback, StopLeg
 from router.chains.enquiry import MISSED
 from router.chains.events import (
@@ -231,7 +231,9 @@ class World(Stage):
             if not isinstance(state, Filed) or state.file.terms.offers_per_person == 0:
                 continue
             mine = {entry.person for entry in state.file.fading if entry.holds}
-            if isinstance(state, Ringing) or (isinstance(state, Connecting) and state.holds):
+            if isinstance(state, Ringing):
+                mine |= {hop.person for hop in state.hops}
+            if isinstance(state, Connecting) and state.holds:
                 mine.add(state.hop.person)
             if isinstance(state, Talking) and state.holds and state.end.person:
                 mine.add(state.end.person)
@@ -241,10 +243,12 @@ class World(Stage):
 
     def _window_kept(self, chain: ChainId, state: CallState) -> None:
         if isinstance(state, Ringing):
-            assert state.hop.end <= state.file.window_end, f"{chain} rings beyond its window"
+            assert state.hops, f"{chain} rings nobody"
             assert self.now < state.file.window_end
-            planned_to_order = state.hop.ordered - state.hop.start
-            assert 0 <= planned_to_order <= state.file.terms.late_by, f"{chain}: the hop starts in the far past"
+            for hop in state.hops:
+                assert hop.end <= state.file.window_end, f"{chain} rings beyond its window"
+                planned_to_order = hop.ordered - hop.start
+                assert 0 <= planned_to_order <= state.file.terms.late_by, f"{chain}: the hop starts in the far past"
         elif isinstance(state, Waiting):
             assert self.now < state.file.window_end, f"{chain} waits beyond its window"
 
@@ -254,7 +258,9 @@ class World(Stage):
             return
         seen = self.office.look_at_call(chain, Nudged(""), self.core, self.now)
         choice = choose(state.file, seen.sights, self.now)
-        assert choice.seat is None, f"{chain} waits, and {choice.seat} is free"
+        # Left to an earlier caller a moment ago: it looks again by itself.
+        soon = state.wake <= self.now + LEFT_FOR
+        assert choice.seat is None or soon, f"{chain} waits, and {choice.seat} is free"
         assert set(seen.back) <= set(state.file.back), f"{chain} waits and has not heard that {seen.back} came back"
         for key in state.keys:
             if key.startswith("person:"):
@@ -299,7 +305,9 @@ class World(Stage):
         left = state.file.window_end - at
         assert left >= state.file.terms.min_offer, f"{chain} rang somebody with {left} µs left"
         assert ring.best_before >= at, "a ring that is stale when it is ordered"
-        assert ring.best_before <= state.hop.end
+        hop = state.with_leg(ring.leg)
+        assert hop is not None
+        assert ring.best_before <= hop.end
         assert ring.leg not in self._legs.get(ring.call, [])[:-1], "one leg id was used twice"
 
     # --- the end ----------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ BEGAN = Instant(NOW - 5 * SECOND)
 PLAN = Pinned("p", Plan("sales", Terms(), (Seat("anna", "101"), Seat("boris", "102"))))
 FILE = File("c", "office", "1", "", None, BEGAN, PLAN)
 HOP = Hop(1, "anna", "101", "c.h1", BEGAN, Instant(BEGAN + 8 * SECOND), timed_by_pbx=False, ordered=BEGAN)
-RINGING = Ringing(FILE, HOP)
+RINGING = Ringing(FILE, (HOP,))
 TALK = End(Outcome.ANSWERED, BEGAN, "anna", "101", "c.h1", BEGAN)
 TALKING = Talking(FILE, TALK, BEGAN, Instant(NOW + 60 * SECOND))
 

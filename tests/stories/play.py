@@ -187,8 +187,9 @@ class Play:
         state = self._state()
         if until is not None:
             assert isinstance(state, Ringing)
-            assert state.hop.leg == ring.leg
-            assert _second(state.hop.end) == until, f"{head} rings until {_second(state.hop.end)}"
+            hop = state.with_leg(ring.leg)
+            assert hop is not None
+            assert _second(hop.end) == until, f"{head} rings until {_second(hop.end)}"
         for name, value in fields.items():
             assert getattr(ring, name) == value, f"{name} is {getattr(ring, name)!r}"
         return self
@@ -326,8 +327,13 @@ class Play:
         live = self.stage.core.live.get(self._chain())
         if live is None or not isinstance(live.state, Filed):
             return []
-        current = [live.state.hop] if isinstance(live.state, Ringing | Connecting) else []
-        return [*live.state.file.hops, *current]
+        match live.state:
+            case Ringing(_, hops):
+                return [*live.state.file.hops, *hops]
+            case Connecting(_, hop):
+                return [*live.state.file.hops, hop]
+            case _:
+                return [*live.state.file.hops]
 
     def _chain(self) -> str:
         return call_chain(PBX, self.call)

@@ -1,0 +1,126 @@
+"""What a call sees of the heads at one moment: in which order they come for this caller, and who cannot be offered it.
+
+Read by `router.office` when an event is admitted, stored with the event.
+"""
+
+import msgspec
+
+from router.basis.instants import Instant
+from router.basis.machine import ChainId, Event, Granted, Token
+from router.basis.people import Directory
+from router.chains.choice import Sight, person_key
+from router.chains.enquiry import NOTHING_KNOWN, Known
+from router.chains.roster import Roster
+from router.chains.terms import Order, Plan, Seat, Terms
+from router.engine.core import Core
+from router.recall import Recall
+
+SPAM_RANK = 1
+"""A number whose last mark is spam is served after the others that wait; it is never refused (design, section 5)."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A call among others that want the same heads."""
+
+    terms: Terms
+    seats: tuple[Seat, ...]
+    known: Known
+    arrived: Instant
+
+    @property
+    def rank(self) -> tuple[int, Instant]:
+        """The smaller is served first."""
+        return self.known.rank, self.known.since or self.arrived
+
+
+# --- who cannot be offered the call ---------------------------------------------------------------------------------
+
+
+def sights_of(chain: ChainId, place: Place, roster: Roster, core: Core, event: Event) -> tuple[Sight, ...]:
+    """The heads who cannot be offered the call now, and why."""
+    exclusive = place.terms.offers_per_person != 0
+    undisturbed = roster.undisturbed()
+    if undisturbed and not exclusive:
+        return ()
+    sights: list[Sight] = []
+    for seat in place.seats:
+        why = None if undisturbed else roster.why_not(seat.person, *(phone.extension for phone in seat.phones))
+        # Who is away is not waited for although he still talks: first whether he is there, then whether he is free.
+        if why is not None and why != "in_call":
+            sights.append(Sight(seat.person, why))
+            continue
+        held = _held(chain, seat.person, place, core, event) if exclusive else None
+        if held is not None:
+            sights.append(held)
+        elif why is not None:
+            sights.append(Sight(seat.person, why))
+    return tuple(sights)
+
+
+def _held(chain: ChainId, person: str, place: Place, core: Core, event: Event) -> Sight | None:
+    """Another call has the head; or this one has, and another has waited for him longer.
+
+    Only a head whom this call lets go of can be left to another: he is granted to that one by the release.
+    """
+    key = person_key(person)
+    holder = core.claims.holder(key)
+    if holder != chain:
+        return Sight(person, "claimed", holder) if holder is not None else None
+    if isinstance(event, Granted) and event.key == key:
+        return None  # it is this call's turn
+    first = core.claims.next_waiter(key, {chain})
+    if first is None:
+        return None
+    wait = core.claims.waiting()[first]
+    return Sight(person, "wanted", first) if (wait.rank, wait.since) < place.rank else None
+
+
+# --- the list as it is for one caller -------------------------------------------------------------------------------
+
+
+def known_of(caller: Token | None, plan: Plan, directory: Directory, recall: Recall, at: Instant) -> Known:
+    """What is known of a caller when he calls, and the list's order for him."""
+    seats = in_order(plan, recall, at)
+    first, why = None, ""
+    rank, since = 0, Instant(0)
+    visit = recall.visit(caller) if caller is not None else None
+    if visit is not None:
+        rank = SPAM_RANK if visit.spam else 0
+        if visit.left and at - visit.left <= plan.terms.place_kept:
+            since = visit.arrived
+        if plan.terms.returning_first and not visit.spam and at - visit.talked <= plan.terms.returning_within:
+            first, why = _seat(visit.talker, plan, directory), "last_talker"
+    if first is not None:
+        seats = (first, *(seat for seat in seats if seat.person != first.person))
+    as_planned = seats == plan.seats
+    if as_planned and first is None and not rank and not since:
+        return NOTHING_KNOWN
+    return Known(() if as_planned else seats, why if first is not None else "", rank, since)
+
+
+def _seat(person: str, plan: Plan, directory: Directory) -> Seat | None:
+    """Where a head is rung who may or may not be on the list."""
+    listed = next((seat for seat in plan.seats if seat.person == person), None)
+    if listed is not None:
+        return listed
+    known = directory.person(person)
+    return Seat(known.id, known.extensions[0]) if known is not None and known.extensions else None
+
+
+def in_order(plan: Plan, recall: Recall, at: Instant) -> tuple[Seat, ...]:
+    """The list in the order that its terms ask for; ties keep the order in which it was written."""
+    seats = plan.seats
+    match plan.terms.order:
+        case Order.FIXED:
+            return seats
+        case Order.ROTATE:
+            return _after(recall.first_of(plan.chain), seats)
+        case Order.LONGEST_IDLE:
+            return tuple(sorted(seats, key=lambda seat: recall.last_talk(seat.person)))
+        case Order.FEWEST_CALLS:
+            return tuple(sorted(seats, key=lambda seat: recall.taken_today(seat.person, at)))
+
+
+def _after(person: str, seats: tuple[Seat, ...]) -> tuple[Seat, ...]:
+    index = next((index + 1 for index, seat in enumerate(seats) if seat.person == person), 0)
+    return (*seats[index:], *seats[:index])
