@@ -24,7 +24,7 @@ from router.engine.clock import Clock, SystemClock
 from router.engine.core import Admission, Core
 from router.engine.metrics import EngineMetrics
 from router.engine.shell import Engine
-from router.engine.store.port import Store
+from router.engine.store.port import Store, StoreUnavailable
 from router.engine.store.sqlite import SqliteStore
 from router.engine.vault import TokenSource, Vault, random_token
 from router.health import add_health
@@ -63,7 +63,9 @@ def make_engine(config: Config, parts: Parts = Parts()) -> tuple[Engine, Office]
     office = Office({telephony.name: telephony.abilities for telephony in config.telephones})
     core = Core(machines(), office.looks(), Vault(parts.tokens))
     store = parts.store or SqliteStore(config.server.data / JOURNAL)
-    return Engine(core, store, parts.clock or SystemClock()), office
+    engine = Engine(core, store, parts.clock or SystemClock())
+    engine.observers.append(lambda draft, _: office.recall.observe(core, draft))
+    return engine, office
 
 
 class Server:
@@ -83,6 +85,7 @@ class Server:
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         """What must run for ever; the engine first."""
+        self._recalling: asyncio.Task[None] | None = None
 
     def _switch(self, index: int) -> Switch:
         server = self.config.server
@@ -115,11 +118,19 @@ class Server:
         if directory is not None and ROSTER not in self.engine.core.live:
             await self.apply(directory, "start")
         self._tasks.append(asyncio.create_task(self.auditor.run(), name="auditor"))
+        self._recalling = asyncio.create_task(self._recall(), name="recall")
         await self._listen()
         for switch in self.switches:
             switch.start(recovered)
         await self.control.start()
         log.info("started", url=self.url, pbx=[switch.telephony.name for switch in self.switches])
+
+    async def _recall(self) -> None:
+        """Calls are taken at once; who talked with whom before is remembered a moment later."""
+        try:
+            await self.office.recall.read(self.engine.core, self.engine.store)
+        except StoreUnavailable as error:
+            log.warning("recall_unread", error=str(error))
 
     async def stop(self) -> None:
         """Stop in the opposite order, whatever of it was started; what is under way in the PBX goes on there.
@@ -127,6 +138,9 @@ class Server:
         Connections to the PBXs are closed last: effects under way have a moment to be noted as sent.
         """
         await self.control.stop()
+        if self._recalling is not None:
+            self._recalling.cancel()
+            await asyncio.gather(self._recalling, return_exceptions=True)
         for switch in self.switches:
             await switch.rest()
         if self._runner is not None:

@@ -30,7 +30,7 @@ from router.chains.events import (
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Terms, with_deviations
 from router.engine.core import Core, Look
-from router.places import Place, known_of, sights_of
+from router.places import known_of, sights_of
 from router.recall import Recall
 from router.telephony_adapter.port import Abilities
 
@@ -82,14 +82,14 @@ class Office:
         state = live.state if live is not None else None
         roster = roster_of(core)
         opening: Opening | None = None
-        place: Place | None = None
+        terms, seats = self._terms, tuple[Seat, ...]()
         if state is None or _has_no_papers(state, event):
             opening = self._opening(chain, event, roster, core, at)
-            place = Place(opening.plan.value.terms, opening.known.seats or opening.plan.value.seats, opening.known, at)
+            terms, seats = opening.plan.value.terms, opening.known.seats or opening.plan.value.seats
         elif isinstance(state, Ringing | Waiting | Connecting):
-            place = Place(state.file.terms, state.file.seats, state.file.known, state.file.arrived)
-        sights = sights_of(chain, place, roster, core, event) if place is not None else ()
-        dead = _dead(place.seats, roster) if place is not None and roster.unreachable else ()
+            terms, seats = state.file.terms, state.file.seats
+        sights = sights_of(chain, terms, seats, roster, core, event) if seats else ()
+        dead = _dead(seats, roster) if roster.unreachable else ()
         back = _back(state, roster) if isinstance(state, Ringing | Waiting | Connecting) else ()
         answerer = ""
         if isinstance(event, LegAnswered | TalkStarted | TalkConfirmed) and event.extension and roster.directory:

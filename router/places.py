@@ -3,8 +3,6 @@
 Read by `router.office` when an event is admitted, stored with the event.
 """
 
-import msgspec
-
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Event, Granted, Token
 from router.basis.people import Directory
@@ -19,37 +17,25 @@ SPAM_RANK = 1
 """A number whose last mark is spam is served after the others that wait; it is never refused (design, section 5)."""
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A call among others that want the same heads."""
-
-    terms: Terms
-    seats: tuple[Seat, ...]
-    known: Known
-    arrived: Instant
-
-    @property
-    def rank(self) -> tuple[int, Instant]:
-        """The smaller is served first."""
-        return self.known.rank, self.known.since or self.arrived
-
-
 # --- who cannot be offered the call ---------------------------------------------------------------------------------
 
 
-def sights_of(chain: ChainId, place: Place, roster: Roster, core: Core, event: Event) -> tuple[Sight, ...]:
+def sights_of(
+    chain: ChainId, terms: Terms, seats: tuple[Seat, ...], roster: Roster, core: Core, event: Event
+) -> tuple[Sight, ...]:
     """The heads who cannot be offered the call now, and why."""
-    exclusive = place.terms.offers_per_person != 0
+    exclusive = terms.offers_per_person != 0
     undisturbed = roster.undisturbed()
     if undisturbed and not exclusive:
         return ()
     sights: list[Sight] = []
-    for seat in place.seats:
+    for seat in seats:
         why = None if undisturbed else roster.why_not(seat.person, *(phone.extension for phone in seat.phones))
         # Who is away is not waited for although he still talks: first whether he is there, then whether he is free.
         if why is not None and why != "in_call":
             sights.append(Sight(seat.person, why))
             continue
-        held = _held(chain, seat.person, place, core, event) if exclusive else None
+        held = _held(chain, seat.person, core, event) if exclusive else None
         if held is not None:
             sights.append(held)
         elif why is not None:
@@ -57,10 +43,12 @@ def sights_of(chain: ChainId, place: Place, roster: Roster, core: Core, event: E
     return tuple(sights)
 
 
-def _held(chain: ChainId, person: str, place: Place, core: Core, event: Event) -> Sight | None:
-    """Another call has the head; or this one has, and another has waited for him longer.
+def _held(chain: ChainId, person: str, core: Core, event: Event) -> Sight | None:
+    """Another call has the head; or this one had its offer to him, and another waits for one.
 
-    Only a head whom this call lets go of can be left to another: he is granted to that one by the release.
+    With more callers than heads every call would else ring its own head again and again, while the callers behind it
+    are offered to nobody: he is left to them (the release grants him to the first), and this call gets the next head
+    whom another lets go.
     """
     key = person_key(person)
     holder = core.claims.holder(key)
@@ -69,10 +57,7 @@ def _held(chain: ChainId, person: str, place: Place, core: Core, event: Event) -
     if isinstance(event, Granted) and event.key == key:
         return None  # it is this call's turn
     first = core.claims.next_waiter(key, {chain})
-    if first is None:
-        return None
-    wait = core.claims.waiting()[first]
-    return Sight(person, "wanted", first) if (wait.rank, wait.since) < place.rank else None
+    return Sight(person, "wanted", first) if first is not None else None
 
 
 # --- the list as it is for one caller -------------------------------------------------------------------------------

@@ -120,6 +120,7 @@ class Process:
         office = Office({pbx.name: pbx.abilities})
         core = Core(machines(), office.looks(), Vault(world.chance.token))
         self.engine = ScriptedEngine(core, cast(Store, store), world.clock, self.scripts)
+        self.engine.observers.append(lambda draft, _: office.recall.observe(core, draft))
         self.switch = Switch(
             cast(Any, pbx),
             self.engine,

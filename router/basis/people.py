@@ -44,7 +44,7 @@ class Chain(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     heads: tuple[PersonId, ...]
     title: str = ""
-    terms: dict[str, int | str] = {}
+    terms: dict[str, bool | int | str] = {}
     """Deviations from the default terms: durations in seconds under the key `…_s`, the rest as in `chains.terms`."""
 
 

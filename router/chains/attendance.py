@@ -56,10 +56,46 @@ def missed(duty: Duty, asked_after: int, talked: Instant, at: Instant) -> tuple[
     return duty, False
 
 
-def card(duty: Duty, code: str, audience: str, buttons: tuple[str, ...], at: Instant) -> tuple[Duty, Effect]:
-    """His card, or the duty channel's about him, as it is now."""
+# --- cards --------------------------------------------------------------------------------------------------------
+
+
+def asked(duty: Duty, at: Instant) -> tuple[Duty, Effect]:
+    """His card: are you there?"""
+    return _his(duty, Face("are_you_here", _params(duty, at), ("here", "not_here")))
+
+
+def paused(duty: Duty, at: Instant) -> tuple[Duty, Effect]:
+    """His card: you get no calls until you say that you are there."""
+    return _his(duty, Face("paused", _params(duty, at), ("here",)))
+
+
+def back(duty: Duty, at: Instant) -> tuple[Duty, Effect]:
+    """His card: you get calls again."""
+    return _his(duty, Face("here_again", _params(duty, at)))
+
+
+def told_paused(duty: Duty, at: Instant, *, by_himself: bool) -> tuple[Duty, Effect]:
+    """The duty channel: he gets no calls, and why."""
+    return _duty(duty, Face("head_away" if by_himself else "head_paused", _params(duty, at)))
+
+
+def told_back(duty: Duty, at: Instant) -> tuple[Duty, Effect]:
+    """The duty channel: he gets calls again."""
+    return _duty(duty, Face("head_back", _params(duty, at)))
+
+
+def _params(duty: Duty, at: Instant) -> dict[str, str]:
+    return {"person": duty.person, "misses": str(len(duty.missed)), "said_at": str(at)}
+
+
+def _his(duty: Duty, face: Face) -> tuple[Duty, Effect]:
+    return _show(duty, f"here-{duty.person}", f"person:{duty.person}", face)
+
+
+def _duty(duty: Duty, face: Face) -> tuple[Duty, Effect]:
+    return _show(duty, f"absence-{duty.person}", "duty", face)
+
+
+def _show(duty: Duty, name: str, audience: str, face: Face) -> tuple[Duty, Effect]:
     duty = msgspec.structs.replace(duty, revision=duty.revision + 1)
-    params = {"person": duty.person, "misses": str(len(duty.missed)), "said_at": str(at)}
-    name = "here" if audience != "duty" else "paused"
-    face = Face(code, params, buttons)
-    return duty, ShowCard(f"{ROSTER_CHAIN}/{name}-{duty.person}", ROSTER_CHAIN, audience, face, duty.revision)
+    return duty, ShowCard(f"{ROSTER_CHAIN}/{name}", ROSTER_CHAIN, audience, face, duty.revision)

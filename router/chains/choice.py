@@ -2,7 +2,7 @@
 
 - In list order, on from the head who was offered last; after the last the list begins again (`on_list_end`).
 - A head who is claimed, in a call, away or off line is passed over and waited for if nobody is left.
-- A free head for whom a caller waits who came earlier is left to that one, and waited for like a claimed one.
+- A head who let this call ring out and for whom other callers wait is left to them, and waited for like a claimed one.
 - Whose offer ended at once (busy, failed, a phone that stopped by itself) rests for 10 s in this call.
 - Who declined is offered only when none of the others can be, and rests too.
 - Who was unreachable is offered again only after his state has changed.
@@ -23,7 +23,7 @@ class Sight(msgspec.Struct, frozen=True, array_like=True):
 
     person: str
     why: str
-    """`claimed`, `wanted` (an earlier caller waits for him), `in_call` (in a call that is none of ours), `away`,
+    """`claimed`, `wanted` (had his offer; others wait for him), `in_call` (in a call that is none of ours), `away`,
     `paused`, `off` (not his working hours), `unreachable`."""
     by: str = ""
     """The chain that holds or wants him, for the explanation."""
@@ -33,8 +33,8 @@ CLAIMED = frozenset({"claimed", "wanted"})
 """Obstacles that end when a claim does; the others end with a word to the roster, which frees the state key."""
 
 LEFT_FOR = Duration(1 * SECOND)
-"""A head who is left to an earlier caller is looked at again after this: that one may have found another meanwhile,
-while the head's last leg is still being confirmed over (which is waited for no longer either, `Delivery.after_limit`)."""
+"""A head who is left to another caller is looked at again after this: that one may have found another meanwhile,
+while the head's last leg is still being confirmed over (waited for no longer either, `Delivery.after_limit`)."""
 
 ABSENT = frozenset({"away", "paused", "off"})
 """A caller does not wait for these when nobody else is on duty."""

@@ -26,7 +26,8 @@ from router.basis.machine import (
 )
 from router.basis.people import Directory
 from router.basis.pinned import Pinned
-from router.chains.attendance import Duty, Presence, card, missed
+from router.chains import attendance
+from router.chains.attendance import Duty, Presence
 from router.chains.choice import state_key
 from router.chains.delivery import delivery_of
 from router.chains.effects import ShowCard
@@ -183,10 +184,10 @@ def _is_here(state: Roster, person: str, at: Instant) -> RosterStep:
     effects: tuple[Effect, ...] = ()
     duty = Duty(person, revision=known.revision)
     if known.answer_by or was_paused:
-        duty, shown = card(duty, "here_again", f"person:{person}", (), at)
+        duty, shown = attendance.back(duty, at)
         effects = (shown,)
     if was_paused:
-        duty, told = card(duty, "head_back", "duty", (), at)
+        duty, told = attendance.told_back(duty, at)
         effects = (*effects, told)
     kept = (*others, duty) if duty.revision else others
     return msgspec.structs.replace(step, state=msgspec.structs.replace(step.state, duties=kept), effects=effects)
@@ -201,11 +202,11 @@ def _missed(state: Roster, people: tuple[str, ...], asked_after: int, seen: Pres
         if person in gone:
             continue  # he was away already when the last ring at his phone ended
         before = state.duty(person)
-        duty, pause = missed(before, asked_after, seen.talked.get(person, Instant(0)), at)
+        duty, pause = attendance.missed(before, asked_after, seen.talked.get(person, Instant(0)), at)
         if pause:
             silent.append(person)
         elif duty.answer_by and not before.answer_by:
-            duty, asked = card(duty, "are_you_here", f"person:{person}", ("here", "not_here"), at)
+            duty, asked = attendance.asked(duty, at)
             effects.append(asked)
         state = _with_duty(state, duty)
     step = _paused(state, tuple(silent), at, by_himself=False)
@@ -220,8 +221,8 @@ def _paused(state: Roster, people: tuple[str, ...], at: Instant, *, by_himself: 
             continue
         away = (*(entry for entry in state.away if entry.person != person), Away(person, None, PAUSED))
         duty = msgspec.structs.replace(state.duty(person), answer_by=Instant(0))
-        duty, shown = card(duty, "paused", f"person:{person}", ("here",), at)
-        duty, told = card(duty, "head_away" if by_himself else "head_paused", "duty", (), at)
+        duty, shown = attendance.paused(duty, at)
+        duty, told = attendance.told_paused(duty, at, by_himself=by_himself)
         effects += [shown, told]
         state = _with_duty(msgspec.structs.replace(state, away=away), duty)
     return Step(state, tuple(effects), reply="away")

@@ -13,7 +13,7 @@ from typing import Literal
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from router.basis.machine import Event
-from router.chains.events import PressedClose, TakePressed, VerdictGiven
+from router.chains.events import PressedClose, SaidAway, SaidHere, TakePressed, VerdictGiven
 from router.chat_notify.port import Pressed
 
 Purpose = Literal["inbox", "duty"]
@@ -23,9 +23,9 @@ DUTY = "duty"
 
 REPLIES = frozenset({
     "marked", "already", "not_yours", "too_early", "not_answered", "next", "not_on_the_list", "too_late", "closed",
-    "unknown", "changed", "reason_missing", "not_stored",
+    "away", "back", "unknown", "changed", "reason_missing", "not_stored",
 })  # fmt: skip
-"""All answers to a press: the words of the machines, and the last three of whoever took the press."""
+"""All answers to a press: the words of the machines, and the last four of whoever took the press."""
 
 CLOSE_REASONS = ("called_back", "no_answer", "other_way", "wrong_number", "spam", "other")
 """Why a person closes a call-back. Codes, so that no personal data and no sentences get into the log."""
@@ -41,6 +41,10 @@ def event_of(pressed: Pressed) -> Event | None:
             return VerdictGiven(pressed.by, verdict)
         case "take":
             return TakePressed(pressed.by)
+        case "here":
+            return SaidHere(pressed.by)
+        case "not_here":
+            return SaidAway(pressed.by)
         case "close":
             return PressedClose(pressed.by, pressed.reason) if pressed.reason in CLOSE_REASONS else None
         case _:

@@ -76,6 +76,12 @@ _TITLES: Mapping[str, tuple[Tone, str]] = {
     "late_over": ("quiet", mark("The client no longer waits for you")),
     "callback_open": ("bad", mark("Call the client back")),
     "callback_closed": ("quiet", mark("Call-back closed")),
+    "are_you_here": ("ask", mark("Several calls in a row rang out at your phone: are you there?")),
+    "paused": ("bad", mark("You are paused: no calls are offered to you")),
+    "here_again": ("good", mark("You are there: calls are offered to you again")),
+    "head_paused": ("bad", mark("Does not pick up: paused")),
+    "head_away": ("warn", mark("Says not to be there: paused")),
+    "head_back": ("quiet", mark("There again")),
 }
 
 _BUTTONS: Mapping[str, str] = {
@@ -83,9 +89,14 @@ _BUTTONS: Mapping[str, str] = {
     "spam": mark("Spam"),
     "take": mark("Take the call"),
     "close": mark("Close"),
+    "here": mark("I am here"),
+    "not_here": mark("I am away"),
     "marked/real": mark("Correct: it is a real client"),
     "marked/spam": mark("Correct: it is spam"),
 }
+
+ABOUT_HEADS = frozenset({"are_you_here", "paused", "here_again", "head_paused", "head_away", "head_back"})
+"""Faces that tell of a head and not of a call."""
 
 OUTCOMES: Mapping[str, str] = {
     "answered": mark("answered"),
@@ -119,6 +130,8 @@ SAID: Mapping[str, str] = {
     "not_on_the_list": mark("This call is not offered to you."),
     "too_late": mark("Too late: the client no longer waits."),
     "closed": mark("Closed."),
+    "away": mark("No calls are offered to you until you say that you are here."),
+    "back": mark("You are there: calls are offered to you."),
     "unknown": mark("There is no such card or button."),
     "changed": mark("The card changed while you were pressing. Look at it and press again."),
     "reason_missing": mark("Choose a reason first."),
@@ -158,6 +171,8 @@ def _button(face: Face, code: str, speech: Speech, reasons: tuple[str, ...]) -> 
 def _facts(face: Face, known: Known, speech: Speech) -> list[Fact]:
     params = face.params
     say = speech.say
+    if face.code in ABOUT_HEADS:
+        return _attendance(params, known, speech)
     facts = [_caller(params, known, speech)]
     if line := params.get("line"):
         facts.append(Fact(say("Line"), known.lines.get(line) or phone_in_groups(line)))
@@ -176,6 +191,16 @@ def _facts(face: Face, known: Known, speech: Speech) -> list[Fact]:
             facts.append(Fact(say("What happened"), _outcome(params.get("outcome", ""), speech)))
         case _:
             facts += _verdict(face, known, speech)
+    return facts
+
+
+def _attendance(params: Mapping[str, str], known: Known, speech: Speech) -> list[Fact]:
+    """A card about a head, not about a call."""
+    facts = [Fact(speech.say("Head"), known.person(params.get("person", "")))]
+    if (misses := int(params.get("misses", "0"))) > 0:
+        facts.append(Fact(speech.say("Rang out in a row"), speech.count("%(num)d call", "%(num)d calls", misses)))
+    if (at := _instant(params, "said_at")) is not None:
+        facts.append(Fact(speech.say("Since"), speech.moment(at)))
     return facts
 
 

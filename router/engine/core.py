@@ -370,7 +370,7 @@ class Core:
         if isinstance(event, Granted) and event.key not in self.claims.held_by(chain):
             passed_over.setdefault(event.key, set()).add(chain)
         for key in (*released, *step.freed):
-            self._hand_on(key, passed_over, draft, follow_ups)
+            self._hand_on(key, chain, passed_over, draft, follow_ups)
         return step.reply
 
     def _replace(self, live: Live, before: Live | None, draft: Draft) -> None:
@@ -427,14 +427,17 @@ class Core:
     def _hand_on(
         self,
         key: str,
+        giver: ChainId,
         passed_over: dict[str, set[ChainId]],
         draft: Draft,
         follow_ups: deque[tuple[ChainId, Event, str, str | None]],
     ) -> None:
-        """A key became free: the first waiter holds it from this moment on, and hears of it."""
+        """A key became free: the first waiter holds it from this moment on, and hears of it. Who has just let go of it
+        and waits for it again comes after all others."""
         if self.claims.held(key) is not None:
             return
-        waiter = self.claims.next_waiter(key, passed_over.get(key, set()))
+        passed = passed_over.get(key, set())
+        waiter = self.claims.next_waiter(key, passed | {giver}) or self.claims.next_waiter(key, passed)
         if waiter is None:
             return
         self.claims.take(key, waiter, Instant(draft.now + GRANT_EXPIRES), draft.undo)

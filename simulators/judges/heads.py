@@ -2,7 +2,7 @@
 
 from router.basis.instants import Instant
 from router.basis.machine import ClaimLost, Granted
-from router.chains.call_states import Ended, Talking, Waiting
+from router.chains.call_states import Ended, Ringing, Talking, Waiting
 from simulators.company import OWNERS, PBX
 from simulators.judges.evidence import MIN_OFFER, Checker, Evidence
 from simulators.reading import Line, Reading
@@ -19,7 +19,7 @@ class Claims(Checker):
         self._by_chain: dict[str, frozenset[str]] = {}
         self._robbed: dict[tuple[str, str], str] = {}
         """(key, chain that must hear that it lost it) -> the chain that took it."""
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, Waiting | Ringing] = {}
         self._at = Instant(0)
 
     def see(self, line: Line) -> None:
@@ -43,7 +43,7 @@ class Claims(Checker):
         self._by_chain[line.chain] = keys
         if isinstance(line.event, ClaimLost):
             self._robbed.pop((line.event.key, line.chain), None)
-        if isinstance(line.state, Waiting) and line.state.keys:
+        if isinstance(line.state, Waiting | Ringing) and line.state.keys:
             self._waiting[line.chain] = line.state
         else:
             self._waiting.pop(line.chain, None)
@@ -87,19 +87,25 @@ class Claims(Checker):
 
 
 class Queue(Checker):
-    """Whoever has waited longest is first."""
+    """Whoever has waited longest is first among those of the same rank; who calls again has not lost his place."""
 
     name = "queue"
 
     def __init__(self, world: Evidence) -> None:
         super().__init__(world)
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, Waiting | Ringing] = {}
+        self._held: dict[str, frozenset[str]] = {}
+        self._gave: dict[str, str] = {}
+        """Key -> the chain that let go of it last: it comes after the others."""
 
     def see(self, line: Line) -> None:
         """A grant goes to the longest waiter among those who wait for this head and have not just passed."""
         if isinstance(line.event, Granted):
             self._judge(line, line.event.key)
-        if isinstance(line.state, Waiting) and line.state.keys:
+        keys = frozenset(line.claims)
+        self._gave |= dict.fromkeys(self._held.get(line.chain, frozenset()) - keys, line.chain)
+        self._held[line.chain] = keys
+        if isinstance(line.state, Waiting | Ringing) and line.state.keys:
             self._waiting[line.chain] = line.state
         else:
             self._waiting.pop(line.chain, None)
@@ -109,6 +115,13 @@ class Queue(Checker):
         if own is None:
             return
         for chain, waiting in self._waiting.items():
-            longer = waiting.file.arrived < own.file.arrived
+            if chain == self._gave.get(key):
+                continue
+            longer = _place(waiting) < _place(own)
             if longer and key in waiting.keys and waiting.file.window_end - line.at >= MIN_OFFER:
                 self.blame(chain, f"waited longer for {key} than {line.chain}")
+
+
+def _place(state: Waiting | Ringing) -> tuple[int, int]:
+    known = state.file.known
+    return known.rank, known.since or state.file.arrived

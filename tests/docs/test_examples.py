@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from router.basis.failures import Mistakes
 from router.basis.instants import SECOND
 from router.basis.people import Chain, Line, Person
-from router.chains.terms import _DURATIONS, Terms
+from router.chains.terms import _BY_PEOPLE, _DURATIONS, Terms
 from router.config import SECRET_LENGTH, ServerSettings, _with_data, config_of, read_config
 from router.crm_bridge.directory import directory_of, read_directory
 from router.telephony_adapter.asterisk.config import AsteriskSettings, password_variable
@@ -29,7 +29,7 @@ FIELDS = [
     for model, path, line in TABLES
     for name in model.model_fields
 ]
-TERMS = ("offers_per_person", "on_list_end", "after_window", *(f"{name}_s" for name in _DURATIONS))
+TERMS = (*_BY_PEOPLE, *(f"{name}_s" for name in _DURATIONS))
 BY_SERVER = {"fallback_position": Path("data/office.fallback-position.json")}
 """Defaults that the server, not the model, sets (`router.config`)."""
 GIVEN = {"fallback_record"}
@@ -150,7 +150,8 @@ def test_a_term_is_shown_with_its_true_default_and_a_reason(name: str) -> None:
     assert name in shown, f"{name} is missing in {PEOPLE.name}"
     default = getattr(Terms(), name.removesuffix("_s"))
     assert shown[name] == (default / SECOND if name.endswith("_s") else default)
-    assert f"efault {shown[name]}" in comment_above(PEOPLE, name).replace('"', ""), "the prose names another default"
+    written = str(shown[name]).lower() if isinstance(shown[name], bool) else shown[name]
+    assert f"efault {written}" in comment_above(PEOPLE, name).replace('"', ""), "the prose names another default"
 
 
 def test_no_term_is_shown_that_is_none() -> None:

@@ -239,6 +239,14 @@ class Play:
         assert not cards, f"shown besides: {cards}"
         return self
 
+    def shows_nothing_for(self, head: str, but: str = "") -> Self:
+        """No card was shown to a head that the play has not named, besides one kind."""
+        self._look()
+        cards = [effect for effect in self._fresh if isinstance(effect, ShowCard)]
+        his = [card for card in cards if card.audience == f"person:{head}" and card.face.code != but]
+        assert not his, f"shown besides: {his}"
+        return self
+
     def asks_nothing(self) -> Self:
         """Nothing was ordered that the play has not named."""
         self._nothing_unseen()

@@ -132,6 +132,7 @@ class Stage:
                 raise answer.error
         orders = self.core.settle(draft)
         self.outbox.take_in(draft, self.now)
+        self.office.recall.observe(self.core, draft)
         self.records += draft.batch.records
         self.ordered += [(self.now, order.effect) for order in orders]
         return draft.answers[0]
