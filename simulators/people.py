@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from router.basis.instants import HOUR, MILLISECOND, MINUTE, SECOND, Instant
 from router.basis.machine import ChainId, Event
 from router.chains.effects import ShowCard
-from router.chains.events import CameBack, PressedClose, TakePressed, VerdictGiven, WentAway
+from router.chains.events import CameBack, PressedClose, SaidHere, TakePressed, VerdictGiven, WentAway
 from router.chains.roster import ROSTER
 from router.engine.core import Admission
 from simulators.chance import Chance, Quantiles
@@ -187,6 +187,8 @@ class People:
         elif code == "late" and chance.hits(600_000):
             after = chance.between(1, 6) * SECOND
             self._world.after(after, lambda: self.press(who, card.chain, TakePressed(who)))
+        elif code in ("are_you_here", "paused"):
+            self._says_here(who, at_once=code == "are_you_here")
         elif code == "callback_open" and card.revision == 1:
             self._calls_back(card.chain)
 
@@ -197,6 +199,14 @@ class People:
         self._world.after(after, lambda: self.press(who, chain, verdict))
         if chance.hits(30_000):  # impatient: twice
             self._world.after(after + 300 * MILLISECOND, lambda: self.press(who, chain, verdict))
+
+    def _says_here(self, who: str, *, at_once: bool) -> None:
+        """Most heads at their desks answer in time; who was paused finds that out later."""
+        head, chance = next((head for head in self.heads.values() if head.person == who), None), self._chance
+        if head is None or not head.at_desk or (at_once and chance.hits(200_000)):
+            return
+        after = chance.between(5, 110) * SECOND if at_once else chance.between(1, 20) * MINUTE
+        self._world.after(after, lambda: self.press(who, ROSTER, SaidHere(who)) if head.at_desk else None)
 
     def _calls_back(self, chain: ChainId) -> None:
         chance = self._chance

@@ -268,4 +268,6 @@ def _changed(state: Roster, extension: str, at: Instant) -> RosterStep:
     if owner is None:
         return Step(state)
     changed = {**state.changed, owner.id: at}
-    return Step(msgspec.structs.replace(state, changed=changed), freed=(state_key(owner.id),))
+    # Whoever waits for him hears of it only if he can be rung now: he may be away, or on another phone of his.
+    able = state.why_not(owner.id, *owner.extensions) is None
+    return Step(msgspec.structs.replace(state, changed=changed), freed=(state_key(owner.id),) if able else ())

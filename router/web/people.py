@@ -31,7 +31,11 @@ def _person(core: Core, person: Person, roster: Roster, without_claims: Mapping[
     holder = core.claims.holder(person_key(person.id)) or without_claims.get(person.id)
     if holder is not None and (busy := _busy(core, holder, person)) is not None:
         return busy
-    why = roster.why_not(person.id, person.extensions[0] if person.extensions else "")
+    why = roster.why_not(person.id, *person.extensions)
+    if why == "paused":
+        return PersonView(person.id, person.name, "paused", NEVER_SINCE)
+    if why == "in_call":
+        return PersonView(person.id, person.name, "in_call", NEVER_SINCE)
     if why == "away":
         until = next((entry.until for entry in roster.away if entry.person == person.id), None)
         return PersonView(person.id, person.name, "away", until or NEVER_SINCE)

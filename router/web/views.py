@@ -82,7 +82,7 @@ class PersonView(View, frozen=True):
 
     id: str
     name: str
-    state: Literal["free", "rung", "talk", "pause", "clearing", "away", "unreachable"]
+    state: Literal["free", "rung", "talk", "pause", "clearing", "in_call", "away", "paused", "unreachable"]
     since: Instant
     """Since when, for a talk; until when, for an absence with an end; else 0."""
 

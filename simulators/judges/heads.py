@@ -97,11 +97,14 @@ class Queue(Checker):
         self._held: dict[str, frozenset[str]] = {}
         self._gave: dict[str, str] = {}
         """Key -> the chain that let go of it last: it comes after the others."""
+        self._passed: dict[str, tuple[Instant, set[str]]] = {}
+        """Key -> the chains that were granted it at an instant and did not want it."""
 
     def see(self, line: Line) -> None:
         """A grant goes to the longest waiter among those who wait for this head and have not just passed."""
         if isinstance(line.event, Granted):
             self._judge(line, line.event.key)
+            self._note(line, line.event.key)
         keys = frozenset(line.claims)
         self._gave |= dict.fromkeys(self._held.get(line.chain, frozenset()) - keys, line.chain)
         self._held[line.chain] = keys
@@ -114,12 +117,21 @@ class Queue(Checker):
         own = self._waiting.get(line.chain)
         if own is None:
             return
+        at, passed = self._passed.get(key, (line.at, set()))
+        passed = passed if at == line.at else set()
         for chain, waiting in self._waiting.items():
-            if chain == self._gave.get(key):
+            if chain == self._gave.get(key) or chain in passed:
                 continue
             longer = _place(waiting) < _place(own)
             if longer and key in waiting.keys and waiting.file.window_end - line.at >= MIN_OFFER:
                 self.blame(chain, f"waited longer for {key} than {line.chain}")
+
+    def _note(self, line: Line, key: str) -> None:
+        at, passed = self._passed.get(key, (line.at, set()))
+        passed = passed if at == line.at else set()
+        if isinstance(line.state, Waiting | Ringing) and key in line.state.keys:
+            passed = {*passed, line.chain}
+        self._passed[key] = (line.at, passed)
 
 
 def _place(state: Waiting | Ringing) -> tuple[int, int]:

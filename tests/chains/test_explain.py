@@ -3,7 +3,7 @@
 import string
 
 from router.chains import explain as room
-from router.chains.choice import CLAIMED
+from router.chains.choice import ABSENT, CLAIMED
 from router.chains.enquiry import Outcome
 from router.chains.events import Disposition, LegRinging, Party, TalkStarted
 from tests.chains.history import english, history, russian
@@ -125,7 +125,10 @@ def test_both_languages_say_the_same_things_with_the_same_parameters() -> None:
 def test_every_code_of_the_machine_has_words() -> None:
     wanted = {f"how_{how.value}" for how in Disposition} | {f"by_{party.value}" for party in Party}
     wanted |= {f"outcome_{outcome.value}" for outcome in Outcome if outcome is not Outcome.ANSWERED}
-    wanted |= {f"not_{code}" for code in {*CLAIMED, "away", "unreachable", "no_change", "rests", "declined"}}
+    stands = {*CLAIMED, *ABSENT, "in_call", "unreachable", "no_change", "rests", "declined"}
+    wanted |= {f"not_{code}" for code in stands}
+    wanted |= {f"why_{why}" for why in ("together", "beside", "responsible", "last_talker")}
+    wanted |= {"closed_hours", "closed_nobody"}
     assert wanted <= set(_RU)
 
 

@@ -11,18 +11,22 @@ from router.chains.events import (
     LegAsked,
     LegEnded,
     LegRinging,
+    LineSeen,
     Party,
+    SaidAway,
+    SaidHere,
     TalkConfirmed,
     TalkEnded,
     TalkStarted,
 )
+from router.chains.roster import ROSTER
 from tests.stories.play import Play, office
 from tests.stories.stage import LINE, T0, Stage
 
 
 def acts() -> list[Stage]:
-    """Four companies (what terms and abilities decide), a dozen calls."""
-    return [_a_day().stage, _a_pbx_with_timers().stage, _no_limit().stage, _late().stage]
+    """Five companies (what terms and abilities decide), a dozen calls."""
+    return [_a_day().stage, _a_pbx_with_timers().stage, _no_limit().stage, _late().stage, _group().stage]
 
 
 def _a_day() -> Play:
@@ -77,6 +81,26 @@ def _no_limit() -> Play:
     play.calls("one").rings("anna").calls("two").rings("anna").answers("anna").connects("anna").talks("anna").waits(1)
     play.ends("anna", Disposition.COMPLETED).releases().talk_ends(Party.HEAD).hangs_up()
     play.on("one").hangs_up().stops("anna")
+    return play
+
+
+def _group() -> Play:
+    """Everybody rings; one is in a call of his own; one lets it ring out and is asked, paused, back."""
+    play = office("anna boris clara", spread="ring_all", misses_asked=1, order="longest_idle")
+    play.stage.admit(ROSTER, LineSeen("103", busy=True))
+    play.calls("together").rings("anna").rings("boris").waits(1).declines("boris")
+    play.stage.admit(ROSTER, LineSeen("103", busy=False))
+    play.rings("clara").waits(3).answers("clara").connects("clara").stops("anna").talks("clara").talk_ends().stops(
+        "clara"
+    )
+    play.releases().hangs_up().calls("out").rings("anna").rings("boris").rings("clara").waits(40).stops("anna").stops(
+        "boris"
+    ).stops("clara").hands_over().fallback_took().record()
+    play.stage.admit(ROSTER, SaidAway("anna"), "person:anna")
+    play.stage.admit(ROSTER, SaidHere("boris"), "person:boris")
+    play.stage.admit(ROSTER, EffectAside("card/here", "unconfirmed"), "outbox")
+    play.calls("again").rings("boris").rings("clara").hangs_up().stops("boris").stops("clara").waits(120)
+    play.stage.admit(ROSTER, SaidHere("anna"), "person:anna")
     return play
 
 
