@@ -1,23 +1,25 @@
 """Where a COMMIT waits for the disk: in the loop's thread, or in a thread of its own.
 
-A change of threads and back costs a ring 0.25 ms on an idle machine and more on a busy one, of 0.5 ms that a quick disk
-needs. So the loop waits itself where that is over soon, and only for a small part of its time: a disk that stalls or a
-flood of events goes to the thread, and timers, pages and pings go on.
+A change of threads and back costs a ring 0.25 ms on an idle machine, of 0.5 ms that a quick disk needs, and milliseconds
+where the interpreter lock or the processor is wanted by others. So the loop waits itself where that is over soon, and only
+for a small part of its time: a disk that stalls or a flood of events goes to the thread, and timers, pages and pings go on.
 """
 
 import time
 from collections.abc import Callable
 
-QUICK_S = 0.0015
-"""A COMMIT that usually takes longer has nothing to gain: the change of threads is a sixth of it."""
+QUICK_S = 0.005
+"""A COMMIT that usually takes longer is left to the thread: so long a thread may wait for the interpreter lock alone
+(docs.python.org, `sys.getswitchinterval`), and so late a timer may be."""
 LEARNS = 0.2
-"""How much of the usual time the newest COMMIT is: one of 10 ms among those of 0.5 ms sends the next five to the
+"""How much of the usual time the newest COMMIT is: one of 40 ms among those of 0.5 ms sends the next three to the
 thread."""
 SHARE = 0.1
 """Of its time the loop waits for the disk at most: 150 commits a second of 0.6 ms. Beyond that commits are many, and
 what gathers meanwhile shares the next one."""
-BURST_S = 0.05
-"""What may be waited at once after a rest: 80 commits, ten calls that hop in the same moment several times over."""
+BURST_S = 0.1
+"""What may be waited at once after a rest: ten calls that hop in the same moment, two commits each, on a disk that needs
+5 ms."""
 
 
 class Pace:

@@ -29,6 +29,8 @@ ROWS = 500
 """Changed rows after which a quiet moment is used: some 120 events, which fill less than `PAGES`."""
 MOST_ROWS = 10 * ROWS
 """Changed rows after which no quiet moment is waited for."""
+SMALL_CACHE = 50
+"""Pages in memory while the log is made long: what does not fit goes into the log."""
 QUIET_S = 0.3
 """Without a commit for so long nobody is in the middle of a hop."""
 
@@ -50,7 +52,7 @@ class Wal:
         (page,) = connection.execute("PRAGMA page_size").fetchone()
         name = Path(self._path + "-wal")
         if not name.exists() or name.stat().st_size < PAGES * page:
-            _lengthen(connection, PAGES * page)
+            _lengthen(connection, (PAGES + SMALL_CACHE) * page)
             with name.open("rb") as file:
                 os.fsync(file.fileno())
         self._changes = self._written_back = connection.total_changes
@@ -102,11 +104,12 @@ class Wal:
 def _lengthen(connection: sqlite3.Connection, size: int) -> None:
     """By a transaction that is too big for the cache and is taken back: its pages stay in the log as empty room."""
     (cache,) = connection.execute("PRAGMA cache_size").fetchone()
-    connection.execute("PRAGMA cache_size=20")
+    connection.execute(f"PRAGMA cache_size={SMALL_CACHE}")
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute("CREATE TABLE ballast(body)")
         connection.execute("INSERT INTO ballast VALUES(zeroblob(?))", (size,))
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite has taken it back itself where the disk is full
+            connection.execute("ROLLBACK")
         connection.execute(f"PRAGMA cache_size={cache}")

@@ -53,9 +53,12 @@ class _Connection(asyncio.Protocol):
         """Send now."""
         assert self._transport
         assert self._awaited is None
-        self._awaited = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return self._awaited
+        awaited = self._awaited = asyncio.get_running_loop().create_future()
+        if self.usable:
+            self._transport.write(request)
+        else:  # it was lost in the step in which it was made
+            self._fail(Cut("closed"))
+        return awaited
 
     def close(self) -> None:
         """End it; an answer that is awaited is given up."""
@@ -120,6 +123,7 @@ class Connections:
         self._url = URL(url, encoded=True)
         self._most, self._keep_s, self._limit_s = most, keep_s, limit_s
         self._fixed = f" HTTP/1.1\r\nHost: {self._url.raw_authority}\r\n{headers}"
+        self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
         self._all: set[_Connection] = set()
         self._opening = 0
         self._idle: list[_Connection] = []
@@ -172,31 +176,32 @@ class Connections:
             self._waiting.append(turn)
             try:
                 await turn
-            finally:
-                if turn in self._waiting:
+            except asyncio.CancelledError:
+                if turn.cancelled():
                     self._waiting.remove(turn)
+                else:
+                    self._next()
+                raise
             if not fresh and (idle := self._take_idle()):
                 return idle
         return await self._open()
 
     async def _open(self) -> _Connection:
+        connection: _Connection | None = None
         self._opening += 1
         try:
             async with asyncio.timeout(self._limit_s / 2):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self._lost),
-                    self._url.raw_host,
-                    self._url.port,
-                    ssl=ssl.create_default_context() if self._url.scheme == "https" else None,
+                    lambda: _Connection(self._lost), self._url.raw_host, self._url.port, ssl=self._tls
                 )
         except TimeoutError as error:
-            self._next()
             raise Unreachable("no connection in time") from error
         except OSError as error:
-            self._next()
             raise Unreachable(str(error)) from error
         finally:
             self._opening -= 1
+            if connection is None:
+                self._next()
         self._all.add(connection)
         return connection
 
