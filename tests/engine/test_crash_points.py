@@ -2,9 +2,9 @@
 
 The rule that the syntax trees of `router/engine/**` are checked against:
 
-- an `await` is `await passing(NAME, …)`, `await passing_in_thread(NAME, …)` or `await passing_here(NAME, …)`, where NAME
-  is a constant of the same module assigned from `point(…)`; or `await self.method(…)` of an async method of the same class, whose own awaits
-  are named by the same rule;
+- an `await` is `await passing(NAME, …)`, `await passing_in_thread(NAME, …)` or `await passing_here(NAME, …)`, where
+  NAME is a constant of the same module assigned from `point(…)`; or `await self.method(…)` of an async method of the
+  same class, whose own awaits are named by the same rule;
 - there is no `async with`, no `async for` and no asynchronous comprehension: they await without saying so;
 - an `execute("COMMIT")` stands inside `passing(…)`; or in a synchronous function that async code reaches only as
   `self._file.<name>`, inside `passing…(…)`.

@@ -131,7 +131,12 @@ async def test_the_commit_is_made_where_the_pace_says(
     monkeypatch.setattr(store._pace, "waits_here", lambda: here)
     threads: list[int] = []
     commit = store._file.commit
-    monkeypatch.setattr(store._file, "commit", lambda: (threads.append(threading.get_ident()), commit()))
+
+    def noted() -> None:
+        threads.append(threading.get_ident())
+        commit()
+
+    monkeypatch.setattr(store._file, "commit", noted)
     await store.commit(batch(record(A, 1)))
     await store.upsert("quarantine", {"id": "1"}, {"at": 1, "chain": "", "source": "", "event": b"", "error": ""})
     assert [thread == threading.get_ident() for thread in threads] == [here, here]
@@ -150,7 +155,7 @@ def log_of(store: SqliteStore) -> Path:
 async def until(holds: Callable[[], bool]) -> None:
     """Other threads take part: real time, and a wide limit."""
     async with asyncio.timeout(20):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - the checkpoint runs in a thread that tells nobody
             await asyncio.sleep(0.005)
 
 

@@ -1,9 +1,9 @@
 """The journal in one SQLite file: the server's store.
 
 Statements run in the loop's thread: they touch the page cache only and take microseconds, while two threads would pass
-the interpreter lock back and forth at every statement, which costs up to 5 ms each (`sys.getswitchinterval`). The COMMIT
-waits for the disk: in the same thread where that is sooner over than a change of threads (`sqlite_pace`), else in one
-of its own. The log is written back in quiet moments (`sqlite_wal`). Pages read over a second connection (aiosqlite).
+the interpreter lock back and forth at every statement, which costs up to 5 ms each (`sys.getswitchinterval`). The
+COMMIT waits for the disk: in the same thread where that is soon over (`sqlite_pace`), else in one of its own. The log
+is written back in quiet moments (`sqlite_wal`). Pages read over a second connection (aiosqlite).
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """Where a COMMIT waits for the disk: in the loop's thread, or in a thread of its own.
 
-A change of threads and back costs a ring 0.25 ms on an idle machine, of 0.5 ms that a quick disk needs, and milliseconds
-where the interpreter lock or the processor is wanted by others. So the loop waits itself where that is over soon, and only
-for a small part of its time: a disk that stalls or a flood of events goes to the thread, and timers, pages and pings go on.
+A change of threads and back costs a ring 0.25 ms on an idle machine, of 0.5 ms that a quick disk needs, and
+milliseconds where others want the interpreter lock or the processor. So the loop waits itself where that is soon over,
+and only for a small part of its time: a disk that stalls or a flood of events goes to the thread, and timers, pages and
+pings go on.
 """
 
 import time
@@ -18,8 +19,8 @@ SHARE = 0.1
 """Of its time the loop waits for the disk at most: 150 commits a second of 0.6 ms. Beyond that commits are many, and
 what gathers meanwhile shares the next one."""
 BURST_S = 0.1
-"""What may be waited at once after a rest: ten calls that hop in the same moment, two commits each, on a disk that needs
-5 ms."""
+"""What may be waited at once after a rest: ten calls that hop in the same moment, two commits each, on a disk that
+needs 5 ms."""
 
 
 class Pace:

@@ -120,10 +120,11 @@ class Connections:
     """At most `most` of them; an idle one is used again for `keep_s`, and opened anew after that."""
 
     def __init__(self, url: str, *, most: int, keep_s: float, limit_s: float, headers: str) -> None:
-        self._url = URL(url, encoded=True)
+        parts = URL(url, encoded=True)
+        self._host, self._port, self._path = parts.raw_host or "", parts.port or 0, parts.raw_path.rstrip("/")
         self._most, self._keep_s, self._limit_s = most, keep_s, limit_s
-        self._fixed = f" HTTP/1.1\r\nHost: {self._url.raw_authority}\r\n{headers}"
-        self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
+        self._fixed = f" HTTP/1.1\r\nHost: {parts.raw_authority}\r\n{headers}"
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._all: set[_Connection] = set()
         self._opening = 0
         self._idle: list[_Connection] = []
@@ -151,7 +152,7 @@ class Connections:
             connection.close()
 
     def _request(self, method: str, target: str, body: bytes | None) -> bytes:
-        head = f"{method} {self._url.raw_path.rstrip('/')}{target}{self._fixed}"
+        head = f"{method} {self._path}{target}{self._fixed}"
         if body is None:
             return f"{head}Content-Length: 0\r\n\r\n".encode()
         return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
@@ -192,7 +193,7 @@ class Connections:
         try:
             async with asyncio.timeout(self._limit_s / 2):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self._lost), self._url.raw_host, self._url.port, ssl=self._tls
+                    lambda: _Connection(self._lost), self._host, self._port, ssl=self._tls
                 )
         except TimeoutError as error:
             raise Unreachable("no connection in time") from error

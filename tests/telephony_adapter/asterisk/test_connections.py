@@ -1,7 +1,7 @@
 """Connections to ARI: which one is used, what is read, what a broken one means. Against a server of plain bytes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -66,13 +66,22 @@ async def opened(far: Far) -> AsyncIterator[Opener]:
 
     def opener(*, most: int = 4, keep_s: float = 10.0, limit_s: float = 20.0, port: int = 0) -> Connections:
         url = f"http://127.0.0.1:{port or far.port}/ari/"
-        made.append(Connections(url, most=most, keep_s=keep_s, limit_s=limit_s, headers="Authorization: Basic eA==\r\n"))
+        made.append(
+            Connections(url, most=most, keep_s=keep_s, limit_s=limit_s, headers="Authorization: Basic eA==\r\n")
+        )
         return made[-1]
 
     yield opener
     for connections in made:
         connections.close()
     await asyncio.sleep(0)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop go round until it holds."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - the protocol under test has no event to wait for
+            await asyncio.sleep(0)
 
 
 async def test_a_request_as_it_is_sent(far: Far, opened: Opener) -> None:
@@ -95,7 +104,12 @@ async def test_the_bytes_leave_in_the_step_that_asks(opened: Opener, monkeypatch
     (idle,) = connections._idle
     assert idle._transport
     write = idle._transport.write
-    monkeypatch.setattr(idle._transport, "write", lambda data: (written.append(data), write(data)))
+
+    def noted(data: bytes) -> None:
+        written.append(data)
+        write(data)
+
+    monkeypatch.setattr(idle._transport, "write", noted)
     asking = asyncio.ensure_future(connections.ask("POST", "/channels/1.2.h1", b"{}"))
     steps = 0
     while not written and steps < 5:
@@ -112,8 +126,7 @@ async def test_one_connection_serves_one_after_another_and_several_serve_at_once
     assert far.opened == 1
     far.hold.clear()
     asking = [asyncio.ensure_future(connections.ask("GET", f"/channels/{number}")) for number in range(10)]
-    while len(far.requests) < 3 + 4:
-        await asyncio.sleep(0)
+    await until(lambda: len(far.requests) == 3 + 4)
     assert far.opened == 4, "no more than `most`"
     far.hold.set()
     assert [reply.status for reply in await asyncio.gather(*asking)] == [200] * 10
@@ -161,8 +174,7 @@ async def test_an_answer_in_pieces(far: Far, opened: Opener) -> None:
     connections = opened()
     far.answers = [b"HTTP/1.1 200 OK\r\nConte"]
     asking = asyncio.ensure_future(connections.ask("GET", "/channels"))
-    while not far.requests:
-        await asyncio.sleep(0)
+    await until(lambda: bool(far.requests))
     for piece in (b"nt-Length: 4\r\n\r\nab", b"cd"):
         await asyncio.sleep(0.01)
         far.writers[0].write(piece)
@@ -203,8 +215,7 @@ async def test_words_that_nobody_asked_for_end_the_connection(far: Far, opened: 
     connections = opened()
     await connections.ask("GET", "/channels")
     far.writers[0].write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
-    while connections._all:
-        await asyncio.sleep(0)
+    await until(lambda: not connections._all)
     assert await connections.ask("GET", "/channels") == Reply(200, b"{}")
     assert far.opened == 2
 
@@ -232,8 +243,7 @@ async def test_who_waits_for_room_gets_it_when_the_one_before_is_given_up(far: F
     connections = opened(most=1)
     far.hold.clear()
     first = asyncio.ensure_future(connections.ask("GET", "/channels/1"))
-    while not far.requests:
-        await asyncio.sleep(0)
+    await until(lambda: bool(far.requests))
     gives_up = asyncio.ensure_future(connections.ask("GET", "/channels/2"))
     third = asyncio.ensure_future(connections.ask("GET", "/channels/3"))
     await asyncio.sleep(0)
@@ -245,8 +255,8 @@ async def test_who_waits_for_room_gets_it_when_the_one_before_is_given_up(far: F
 
 
 async def _ended(*tasks: "asyncio.Future[Reply]") -> None:
-    cancelled: list[Awaitable[Reply]] = list(tasks)
-    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*cancelled, return_exceptions=True))
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends)
 
 
 async def test_a_turn_that_comes_too_late_goes_to_the_next(
@@ -256,8 +266,7 @@ async def test_a_turn_that_comes_too_late_goes_to_the_next(
     connections = opened(most=1)
     far.hold.clear()
     first = asyncio.ensure_future(connections.ask("GET", "/channels/1"))
-    while not far.requests:
-        await asyncio.sleep(0)
+    await until(lambda: bool(far.requests))
     gives_up = asyncio.ensure_future(connections.ask("GET", "/channels/2"))
     third = asyncio.ensure_future(connections.ask("GET", "/channels/3"))
     await asyncio.sleep(0)
