@@ -78,7 +78,7 @@ ELSEWHERE = {
 COVERED = {
     "engine.": ("tests/engine/test_crash_day.py", "test_whatever_the_point_the_day_ends_the_same"),
     "postgres.": ("tests/engine/test_crash_day.py", "test_on_postgresql_the_day_ends_as_on_sqlite"),
-    "wal.": ("tests/engine/test_store_sqlite.py", "test_a_death_while_the_log_is_written_back_loses_nothing"),
+    "wal.": ("tests/engine/test_store_pace.py", "test_a_death_while_the_log_is_written_back_loses_nothing"),
     "reading.": ("tests/crash/test_points.py", "test_a_command_that_dies_while_it_reads_leaves_everything_as_it_was"),
 }
 

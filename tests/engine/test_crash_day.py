@@ -37,7 +37,7 @@ ON_SQLITE = places(*ENGINE, sqlite)
 ON_POSTGRES = places(postgres)
 ELSEWHERE = {
     "reading": "a command reads beside the server; it writes nothing, so there is nothing to lose",
-    "sqlite_wal": "a day is too short for it; tests/engine/test_store_sqlite.py ends a process at each of its points",
+    "sqlite_wal": "a day is too short for it; tests/engine/test_store_pace.py ends a process at each of its points",
 }
 """Modules whose points the day does not pass, and why that is enough."""
 
