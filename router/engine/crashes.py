@@ -71,6 +71,14 @@ async def passing_in_thread(name: str, executor: Executor, work: Callable[[], T]
     return result
 
 
+async def passing_here(name: str, work: Callable[[], T]) -> T:
+    """As `passing_in_thread`, for work that this thread waits for itself."""
+    reach(f"{name}:before")
+    result = work()
+    reach(f"{name}:after")
+    return result
+
+
 def install_from_environment() -> str | None:
     """Obey HOPLINE_CRASH_AT; returns the point that will be fatal. Raises ValueError for an unknown name."""
     wanted = os.environ.get("HOPLINE_CRASH_AT", "")

@@ -25,6 +25,7 @@ from router.engine.store.port import Store, StoreUnavailable
 log = structlog.get_logger(__name__)
 
 WAIT = point("engine.wait", "the loop sleeps until something is to be done")
+BETWEEN = point("engine.between", "what a turn has ordered leaves before the next one takes the loop")
 LOAD = point("engine.load", "chains that an event concerns are read from the store")
 TOKENS = point("engine.tokens", "tokens of known personal data are read from the vault")
 COMMIT = point("engine.commit", "before: nothing of the batch is durable; after: all of it is")
@@ -201,6 +202,7 @@ class Engine:
             while not self._stopping:
                 self._woken.clear()
                 busy = await self.turn()
+                await passing(BETWEEN, asyncio.sleep(0))
                 if not busy:
                     self._arm()
                     await passing(WAIT, self._woken.wait())

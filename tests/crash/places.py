@@ -28,7 +28,8 @@ def both(*names: str) -> list[str]:
 
 
 OFTEN = [
-    *both("engine.wait", "engine.commit", "engine.answer", "outbox.perform", "sqlite.turn", "sqlite.commit"),
+    *both("engine.wait", "engine.commit", "engine.answer", "outbox.perform", "sqlite.turn", "sqlite.commit",
+          "engine.between"),
     "engine.started", "sqlite.written",
 ]  # fmt: skip
 """Passed whenever something happens: the server dies there at each moment of each play."""
@@ -69,6 +70,7 @@ ELSEWHERE = {
     "engine.reload.orders": "a commit must fail in such a way that nobody knows whether it holds",
     "engine.send_again": "a person sends an effect again that was put aside after a day; no page does that yet",
     "postgres.": "the store of many machines; one machine's server writes SQLite",
+    "wal.": "a server is killed after some events, the log is written back after some hundred",
     "reading.": "commands beside the server pass it, the server itself does not",
 }
 """Points that no server over SQLite with a webhook PBX passes, and why. `COVERED` says which test tries them."""
@@ -76,6 +78,7 @@ ELSEWHERE = {
 COVERED = {
     "engine.": ("tests/engine/test_crash_day.py", "test_whatever_the_point_the_day_ends_the_same"),
     "postgres.": ("tests/engine/test_crash_day.py", "test_on_postgresql_the_day_ends_as_on_sqlite"),
+    "wal.": ("tests/engine/test_store_pace.py", "test_a_death_while_the_log_is_written_back_loses_nothing"),
     "reading.": ("tests/crash/test_points.py", "test_a_command_that_dies_while_it_reads_leaves_everything_as_it_was"),
 }
 

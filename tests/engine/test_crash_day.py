@@ -35,7 +35,10 @@ def places(*modules: ModuleType) -> list[str]:
 ENGINE = (shell, auditor)
 ON_SQLITE = places(*ENGINE, sqlite)
 ON_POSTGRES = places(postgres)
-ELSEWHERE = {"reading": "a command reads beside the server; it writes nothing, so there is nothing to lose"}
+ELSEWHERE = {
+    "reading": "a command reads beside the server; it writes nothing, so there is nothing to lose",
+    "sqlite_wal": "a day is too short for it; tests/engine/test_store_pace.py ends a process at each of its points",
+}
 """Modules whose points the day does not pass, and why that is enough."""
 
 

@@ -2,14 +2,14 @@
 
 The rule that the syntax trees of `router/engine/**` are checked against:
 
-- an `await` is either `await passing(NAME, …)` or `await passing_in_thread(NAME, …)`, where NAME is a constant of the
-  same module assigned from `point(…)`; or `await self.method(…)` of an async method of the same class, whose own awaits
-  are named by the same rule;
+- an `await` is `await passing(NAME, …)`, `await passing_in_thread(NAME, …)` or `await passing_here(NAME, …)`, where
+  NAME is a constant of the same module assigned from `point(…)`; or `await self.method(…)` of an async method of the
+  same class, whose own awaits are named by the same rule;
 - there is no `async with`, no `async for` and no asynchronous comprehension: they await without saying so;
 - an `execute("COMMIT")` stands inside `passing(…)`; or in a synchronous function that async code reaches only as
   `self._file.<name>`, inside `passing…(…)`.
 
-The two functions of `crashes` that do the waiting are the only ones left out.
+The functions of `crashes` that do the waiting are the only ones left out.
 """
 
 import ast
@@ -23,7 +23,7 @@ import router.engine
 from router.engine import crashes
 
 ROOT = Path(router.engine.__file__).parent
-PASSING = {"passing", "passing_in_thread"}
+PASSING = {"passing", "passing_in_thread", "passing_here"}
 LEFT_OUT = {("crashes.py", name) for name in PASSING}
 
 

@@ -12,7 +12,7 @@ from router.basis.instants import MILLISECOND, Instant
 from router.basis.machine import EffectAside, Event
 from router.engine import shell
 from router.engine.clock import SystemClock
-from router.engine.core import Admission
+from router.engine.core import Admission, Draft
 from router.engine.journal import Order
 from tests.engine.approval import (
     ClerkAnswered,
@@ -60,6 +60,31 @@ async def test_answers_and_effects_leave_only_after_the_commit(path: Path) -> No
         assert (await asking).reply == "filed"
         await edge.world.until(lambda: len(edge.world.performed) == 2)
         assert edge.world.bells() == [f"{request('a')} {ANNA}"]
+
+
+async def test_what_was_ordered_leaves_before_the_next_turn_takes_its_steps(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where calls hop together, nobody's ring waits for another call's steps and commit."""
+    async with running(path) as edge:
+        edge.store.gate = asyncio.Event()
+        first = asyncio.create_task(edge.say(request("a"), filed(edge, "a")))
+        await edge.store.at_the_gate.wait()
+        second = asyncio.create_task(edge.say(request("b"), filed(edge, "b")))
+        await asyncio.sleep(0)  # it is in the queue
+        performed: list[int] = []
+        prepare = edge.core.prepare
+
+        def noting(admissions: list[Admission], now: Instant) -> Draft:
+            performed.append(len(edge.world.performed))
+            return prepare(admissions, now)
+
+        monkeypatch.setattr(edge.core, "prepare", noting)
+        edge.store.gate.set()
+        await asyncio.gather(first, second)
+        ordered = {order.id[0] for order in edge.world.performed}
+        assert request("a") in ordered, "it has an effect"
+        assert performed[0] >= 1
 
 
 async def test_what_comes_during_a_commit_goes_together_in_the_next(path: Path) -> None:

@@ -1,8 +1,9 @@
 """The journal in one SQLite file: the server's store.
 
-Statements run in the loop's thread (they touch the page cache only and take microseconds), the COMMIT, which waits for
-the disk, runs in a thread of its own. This keeps the two threads from passing the interpreter lock back and forth at
-every statement, which costs up to 5 ms each (`sys.getswitchinterval`). Pages read over a second connection (aiosqlite).
+Statements run in the loop's thread: they touch the page cache only and take microseconds, while two threads would pass
+the interpreter lock back and forth at every statement, which costs up to 5 ms each (`sys.getswitchinterval`). The
+COMMIT waits for the disk: in the same thread where that is soon over (`sqlite_pace`), else in one of its own. The log
+is written back in quiet moments (`sqlite_wal`). Pages read over a second connection (aiosqlite).
 """
 
 import asyncio
@@ -17,11 +18,13 @@ import aiosqlite
 
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Token
-from router.engine.crashes import passing, passing_in_thread, point, reach
+from router.engine.crashes import passing, passing_here, passing_in_thread, point, reach
 from router.engine.journal import Batch, EffectId, StoredChain, StoredOrder, StoredRecord
 from router.engine.store.migrate import migrate_sqlite
 from router.engine.store.port import StoreUnavailable
 from router.engine.store.sqlite_file import FIND, HISTORY, OVERDUE, RECORDS, SqliteFile, stored_chain, stored_record
+from router.engine.store.sqlite_pace import Pace
+from router.engine.store.sqlite_wal import Wal
 
 T = TypeVar("T")
 
@@ -40,6 +43,8 @@ class SqliteStore:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._reader: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._pace = Pace()
+        self._wal = Wal(self._file.path, self._one_at_a_time)
 
     async def open(self) -> None:
         """Take the writer's lock, bring the tables up to date, open both connections."""
@@ -48,6 +53,7 @@ class SqliteStore:
             self._file.lock()
             migrate_sqlite(self._file.path)
             self._file.open()
+            self._wal.prepare(self._file.connection)
         except (OSError, sqlite3.Error) as error:
             message = f"{self._file.path}: {error}"
             raise StoreUnavailable(message) from error
@@ -69,6 +75,7 @@ class SqliteStore:
         if self._reader is not None:
             await passing(OPEN_READER, self._reader.close())
             self._reader = None
+        self._wal.close()
         self._disk.shutdown(wait=True)
         self._file.close()
 
@@ -78,9 +85,16 @@ class SqliteStore:
         try:
             self._file.write(batch)
             reach(WRITTEN)
-            await passing_in_thread(COMMITTED, self._disk, self._file.commit)
+            await self._commit()
         finally:
             self._one_at_a_time.release()
+
+    async def _commit(self) -> None:
+        if self._pace.waits_here():
+            await passing_here(COMMITTED, self._pace.timed(self._file.commit, here=True))
+        else:
+            await passing_in_thread(COMMITTED, self._disk, self._pace.timed(self._file.commit, here=False))
+        self._wal.written(self._file.connection.total_changes)
 
     async def load(self, chains: Iterable[ChainId]) -> list[StoredChain]:
         """The chains among these that exist."""
@@ -166,7 +180,7 @@ class SqliteStore:
             except BaseException:
                 self._file.rollback()
                 raise
-            await passing_in_thread(COMMITTED, self._disk, self._file.commit)
+            await self._commit()
             return result
         finally:
             self._one_at_a_time.release()

@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
-from aiohttp import ClientSession, ClientTimeout, ClientWebSocketResponse, TCPConnector
+from aiohttp import ClientSession, ClientTimeout, ClientWebSocketResponse
 from yarl import URL
 
 from router.basis.failures import Permanent, Temporary
 from router.telephony_adapter.asterisk.config import AsteriskSettings
+from router.telephony_adapter.asterisk.connections import Connections, Cut, Unreachable
 from router.telephony_adapter.asterisk.metrics import REQUEST_SECONDS, REQUESTS
 from router.telephony_adapter.asterisk.wire import Request, Trouble
 from router.telephony_adapter.port import NotSent
@@ -66,14 +68,21 @@ class Answer:
 
 
 class Client:
-    """Requests over kept-alive connections (aiohttp sets TCP_NODELAY on each)."""
+    """Requests over `connections`, the event socket over aiohttp."""
 
     def __init__(self, name: str, settings: AsteriskSettings, password: str) -> None:
         self._name = name
         self._settings = settings
         # In a header, never as `api_key` in the query: URLs end up in logs.
-        self._headers = {"Authorization": f"Basic {base64.b64encode(f'{settings.user}:{password}'.encode()).decode()}"}
+        self._login = f"Basic {base64.b64encode(f'{settings.user}:{password}'.encode()).decode()}"
         self._session: ClientSession | None = None
+        self._connections = Connections(
+            settings.url,
+            most=settings.connections,
+            keep_s=settings.keep_alive_s,
+            limit_s=settings.request_timeout_s,
+            headers=f"Authorization: {self._login}\r\n",
+        )
 
     async def ask(self, request: Request) -> Answer:
         """The answer, whatever its status below 500 (500 too: originate answers it for a phone that is not there).
@@ -96,34 +105,27 @@ class Client:
         """Asterisk closes a connection that was idle for http.conf `session_keep_alive`; a request that meets this gets
         no answer. Every request of ours may be repeated (ids are ours), so it goes once more on a new connection."""
         try:
-            return await self._once(request)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError):
-                raise NotSent(f"Asterisk cannot be reached: {error.os_error}") from error
+            return await self._once(request, fresh=False)
+        except Unreachable as error:
+            raise NotSent(f"Asterisk cannot be reached: {error}") from error
+        except Cut:
+            pass
         try:
-            return await self._once(request)
-        except aiohttp.ClientConnectorError as error:
+            return await self._once(request, fresh=True)
+        except Unreachable as error:
             # The first try may have been carried out before the connection broke.
-            raise Temporary("pbx_unreachable", str(error.os_error)) from error
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            raise Temporary("pbx_disconnected", type(error).__name__) from error
+            raise Temporary("pbx_unreachable", str(error)) from error
+        except Cut as error:
+            raise Temporary("pbx_disconnected", str(error)) from error
 
-    async def _once(self, request: Request) -> Answer:
-        url = self._settings.url.rstrip("/") + request.path
-        session = self._open()
+    async def _once(self, request: Request, *, fresh: bool) -> Answer:
+        target = request.path + (f"?{urlencode(request.query, quote_via=quote)}" if request.query else "")
+        body = None if request.body is None else msgspec.json.encode(request.body)
         try:
-            async with session.request(
-                request.method, _url(url), params=request.query or None, json=request.body
-            ) as response:
-                return Answer(response.status, await response.read())
-        except aiohttp.ConnectionTimeoutError as error:
-            raise NotSent("Asterisk cannot be reached: no connection in time") from error
+            reply = await self._connections.ask(request.method, target, body, fresh=fresh)
         except TimeoutError as error:
             raise Temporary("pbx_timeout", f"no answer within {self._settings.request_timeout_s:g} s") from error
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            raise
-        except aiohttp.ClientError as error:
-            raise Temporary("pbx_disconnected", type(error).__name__) from error
+        return Answer(reply.status, reply.body)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[ClientWebSocketResponse]:
@@ -145,19 +147,17 @@ class Client:
 
     def _open(self) -> ClientSession:
         if self._session is None or self._session.closed:
-            settings = self._settings
-            connector = TCPConnector(limit=settings.connections + 1, keepalive_timeout=settings.keep_alive_s)
-            limit_s = settings.request_timeout_s
+            limit_s = self._settings.request_timeout_s
             timeout = ClientTimeout(total=limit_s, sock_connect=limit_s / 2)
-            self._session = ClientSession(connector=connector, headers=self._headers, timeout=timeout)
+            self._session = ClientSession(headers={"Authorization": self._login}, timeout=timeout)
         return self._session
 
     async def close(self) -> None:
         """Close all connections."""
+        self._connections.close()
         if self._session is not None:
             await self._session.close()
-            # aiohttp closes transports in the loop's next turns.
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # transports close in the loop's next steps
 
 
 def _url(text: str) -> URL:

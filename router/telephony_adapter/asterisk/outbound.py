@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from router.chains.events import DeviceSeen, LegRinging
 from router.telephony_adapter.asterisk.metrics import LOST_REPORTS
 from router.telephony_adapter.port import Deliver, Report
 
@@ -12,6 +13,11 @@ log = structlog.get_logger()
 
 BATCH = 512
 """Reports in one delivery: more would make the first wait for the last."""
+PATIENT = (LegRinging, DeviceSeen)
+"""Facts that nobody waits for to the millisecond: they go with the next report, or alone a little later."""
+PATIENCE_S = 0.02
+"""How long at most. Where several calls hop at once, each "it rings" would else be a commit of its own in front of
+another call's hop. Terms count from the ringing in tenths of seconds, phones are asked for every few seconds."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 TRIES_ALONE = 20
 """A report that fails alone this often (about half a minute) is put aside, so that it does not stop all others."""
@@ -27,11 +33,21 @@ class Outbound:
         self._aside: list[Report] = []
         self._news = asyncio.Event()
         self._failing = False
+        self._later: asyncio.TimerHandle | None = None
 
     def put(self, reports: Sequence[Report]) -> None:
-        """Hand over; returns at once."""
-        if reports:
-            self._waiting.extend(reports)
+        """Hand over; returns at once. The order stays, whatever waits for what."""
+        if not reports:
+            return
+        self._waiting.extend(reports)
+        if not all(isinstance(report.event, PATIENT) for report in reports):
+            self._news.set()
+        elif self._later is None and not self._news.is_set():
+            self._later = asyncio.get_running_loop().call_later(PATIENCE_S, self._patience_ends)
+
+    def _patience_ends(self) -> None:
+        self._later = None
+        if self._waiting:
             self._news.set()
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ Counterparts: `facts` (what a happening means for a call) and `client` (which se
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -160,6 +161,7 @@ def originate(effect: RingLeg, caller: str | None, settings: AsteriskSettings) -
     return Request("POST", f"/channels/{_in_path(effect.leg)}", body=body)
 
 
+@lru_cache(maxsize=1024)  # a call rings five heads with one number, and phonenumbers takes 0.1 ms
 def shown(caller: str | None) -> str:
     """The client's number as the head's phone shows it, without characters that would end the header early."""
     number = re.sub(r"[^0-9A-Za-z+*#]", "", caller or "")

@@ -115,6 +115,34 @@ def test_a_caller_whose_server_is_gone_reaches_the_fallback(rig: Rig, fate: str)
     rig.wait_until_idle()
 
 
+def test_who_picks_up_while_the_server_is_dead_is_let_go_and_the_caller_rings_on(rig: Rig) -> None:
+    """Nobody can connect the two: Asterisk acknowledges the answer, finds no application and hangs up on the head. The
+    caller goes on hearing ringing until the limit leads him to the fallback."""
+    line, app = "9114", "gone-answered"
+    rig.head(101, answers(after_ms=500))
+    rig.head(102, answers(after_ms=300))
+    rig.line(line, HOPLINE_APP=app, HOPLINE_ABSOLUTE="3", HOPLINE_HEADS="PJSIP/102")
+    with Application(rig.asterisk.ari, app) as server:
+        call = rig.call(line, script=talks(1000))
+        caller = server.wait_for("StasisStart")["channel"]["id"]
+        rig.asterisk.ari.request("POST", "/channels", endpoint="PJSIP/101", app=app, timeout="8", originator=caller)
+        server.kill()
+        call.wait()
+    seen = rig.verdict(callers=call.numbers).call(call.numbers[0])
+    lost, taken = seen.legs
+    assert (lost.head, lost.end, lost.bye_by) == ("101", "answered", "pbx")
+    assert lost.acked_us
+    heard_s = ((lost.bye_us or 0) - (lost.answered_us or 0)) / 1e6
+    assert 0 < heard_s < 0.3, "silence, then the end"
+    assert taken.head == "102"
+    assert (taken.started_us - seen.arrived_us) / 1e6 == pytest.approx(3.0, abs=0.5)
+    assert seen.final == 200
+    assert (seen.answered_us or 0) > taken.started_us, "nobody has answered him before"
+    (record,) = record_of(rig, call.numbers[0])
+    assert (record["reason"], record["disposition"]) == ("absolute_timeout", "ANSWERED")
+    rig.wait_until_idle()
+
+
 def test_a_talk_whose_time_limit_was_cleared_outlives_it(rig: Rig) -> None:
     rig.head(103, answers(after_ms=100))
     rig.line("9121", HOPLINE_APP="talk", HOPLINE_ABSOLUTE="2", HOPLINE_HEADS="PJSIP/101")

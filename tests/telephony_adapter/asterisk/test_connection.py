@@ -1,7 +1,7 @@
 """The event socket: coming, going, coming again; what is read then, and what is cleared away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from aiohttp import web
@@ -414,3 +414,80 @@ async def test_nothing_is_lost_in_a_long_outage_of_the_journal(monkeypatch: pyte
     assert sorted(taken) == ["first", "second", "third"]
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
+
+
+# --- what can wait a moment ---------------------------------------------------------------------------------------
+
+
+class Deliveries:
+    """Deliveries of an `Outbound`, each as the calls it was about."""
+
+    def __init__(self) -> None:
+        self.made: list[list[str]] = []
+        self.at_s: list[float] = []
+        self.news = asyncio.Event()
+
+    async def __call__(self, reports: Sequence[Report]) -> Sequence[str | None]:
+        self.made.append([report.call for report in reports])
+        self.at_s.append(asyncio.get_running_loop().time())
+        self.news.set()
+        return [None] * len(reports)
+
+    async def next(self) -> list[str]:
+        """Wait for one more."""
+        await asyncio.wait_for(self.news.wait(), 20)
+        self.news.clear()
+        return self.made[-1]
+
+
+def rings(call: str) -> Report:
+    return Report(call, LegRinging(leg(call, 1)))
+
+
+def ends(call: str) -> Report:
+    return Report(call, LegEnded(leg(call, 1), Disposition.NO_ANSWER))
+
+
+@pytest.fixture
+async def delivered() -> AsyncIterator[tuple[Outbound, Deliveries]]:
+    deliveries = Deliveries()
+    outbound = Outbound("asterisk", deliveries)
+    work = asyncio.create_task(outbound.run())
+    yield outbound, deliveries
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_ringing_waits_for_the_next_report_and_stays_before_it(
+    monkeypatch: pytest.MonkeyPatch, delivered: tuple[Outbound, Deliveries]
+) -> None:
+    monkeypatch.setattr(outbound_module, "PATIENCE_S", 3600)
+    outbound, deliveries = delivered
+    outbound.put([rings("a")])
+    outbound.put([Report("", DeviceSeen("101", reachable=True))])
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert deliveries.made == [], "each would be a commit in front of another call's hop"
+    outbound.put([ends("b")])
+    assert await deliveries.next() == ["a", "", "b"]
+
+
+async def test_the_end_of_a_ring_waits_for_nothing(delivered: tuple[Outbound, Deliveries]) -> None:
+    outbound, deliveries = delivered
+    outbound.put([ends("a")])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert deliveries.made == [["a"]]
+    outbound.put([rings("b"), ends("b")])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert deliveries.made == [["a"], ["b", "b"]]
+
+
+async def test_ringing_alone_is_told_a_little_later(delivered: tuple[Outbound, Deliveries]) -> None:
+    outbound, deliveries = delivered
+    for call in ("a", "b"):  # and again after the first time
+        began = asyncio.get_running_loop().time()
+        outbound.put([rings(call)])
+        assert await deliveries.next() == [call]
+        assert deliveries.at_s[-1] - began >= outbound_module.PATIENCE_S

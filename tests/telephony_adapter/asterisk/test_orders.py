@@ -381,14 +381,10 @@ async def test_small_requests_are_not_held_back_to_be_sent_together() -> None:
     async with office() as (switch, _, desk):
         switch.call("9001")
         await desk.ring_back(await desk.arrived())
-        session = desk.adapter._client._session
-        assert session
-        assert session.connector
-        transports = [entry[0].transport for pooled in session.connector._conns.values() for entry in pooled]
         options = [
-            transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            for transport in transports
-            if transport
+            connection._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            for connection in desk.adapter._client._connections._all
+            if connection._transport
         ]
         assert options
         assert all(options)
@@ -420,8 +416,8 @@ async def test_a_refused_password_is_told_to_a_person() -> None:
     async with office() as (switch, _, desk):
         switch.call("9001")
         call = await desk.arrived()
-        desk.adapter._client._headers["Authorization"] = "Basic d3Jvbmc6"
-        await desk.adapter.close()
+        connections = desk.adapter._client._connections
+        connections._fixed = connections._fixed.replace("Basic ", "Basic d3Jvbmc6")
         with pytest.raises(Permanent, match=r"ari\.conf"):
             await desk.ring_back(call)
 
