@@ -400,7 +400,8 @@ def test_a_draft_is_taken_in_as_if_each_record_came_alone() -> None:
     under_way = post.order(TRUE, "a")
     before, again = post.make(TRUE, "a"), post.make(TRUE, "a")
     draft = settled(([before], []), ([], ["a"]), ([again], []))
-    assert post.outbox.ended_by(draft) == [(under_way, "confirmed"), (before.id, "confirmed")]
+    draft.batch.done = post.outbox.ended_by(draft)
+    assert draft.batch.done == [(under_way, "confirmed"), (before.id, "confirmed")]
     post.outbox.take_in(draft, Instant(0))
     assert post.done() == []  # they were noted in the draft's own transaction
     assert post.at(0) == [again.id]
