@@ -16,7 +16,7 @@ from router.basis.machine import ChainId, Wait
 Undo = list[Callable[[], None]]
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """One claim."""
 
     chain: ChainId

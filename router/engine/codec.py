@@ -22,14 +22,14 @@ def _encode_hook(value: Any) -> Any:
     raise NotImplementedError(message)
 
 
-class MessageForm(msgspec.Struct, array_like=True):
+class MessageForm(msgspec.Struct, array_like=True, gc=False):
     """A message as the log holds it."""
 
     to: ChainId
     event: Any
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a step returned besides the state, as the log holds it and a replay compares it."""
 
     effects: tuple[Any, ...] = ()

@@ -52,7 +52,7 @@ Look = Callable[[ChainId, Event, "Core", Instant], Any]
 """Looks up what a step needs to know about others: called at admission, its result is stored with the event."""
 
 
-class Admission(msgspec.Struct, frozen=True):
+class Admission(msgspec.Struct, frozen=True, gc=False):
     """One fact on its way into a chain."""
 
     chain: ChainId
@@ -66,7 +66,7 @@ class Admission(msgspec.Struct, frozen=True):
     raw: bytes | None = None
 
 
-class Live(msgspec.Struct, frozen=True):
+class Live(msgspec.Struct, frozen=True, gc=False):
     """A chain in memory."""
 
     id: ChainId
@@ -180,11 +180,11 @@ class Core:
             del self.live[chain]
         self._absent.clear()
 
-    def due(self, now: Instant, held_back: Callable[[Live], bool]) -> list[Admission]:
-        """Deadlines that have come, as admissions; those of chains whose neighbour is out of sight wait for
+    def due(self, now: Instant, held_back: Callable[[Live], bool], most: int = 1_000) -> list[Admission]:
+        """Deadlines that have come, as admissions, `most` at once; those of chains whose neighbour is out of sight wait for
         `unpark`."""
         found: list[Admission] = []
-        for chain, _ in self.timer.due(now):
+        for chain, _ in self.timer.due(now, most):
             live = self.live.get(chain)
             if live is not None and held_back(live):
                 self._parked.add(chain)

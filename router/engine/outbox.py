@@ -221,9 +221,11 @@ class Outbox:
         if item is not None and not item.running:
             self._finish(item, how)
 
-    def collect(self) -> Tally:
-        """What is to be written and admitted since the last call."""
+    def collect(self, most: int | None = None) -> Tally:
+        """What is to be written and admitted since the last call: all marks, and `most` admissions; the others stay."""
         tally, self.tally = self.tally, Tally()
+        if most is not None:
+            tally.admissions, self.tally.admissions = tally.admissions[:most], tally.admissions[most:]
         return tally
 
     def give_back(self, tally: Tally) -> None:
