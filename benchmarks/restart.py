@@ -16,9 +16,10 @@ from pathlib import Path
 
 CALLS = 10_000
 LINES = 50
+RING_S = 8
 
 
-async def _make(folder: Path, calls: int) -> None:
+async def _make(folder: Path, calls: int, ring_s: int) -> None:
     from benchmarks.office import PBX, apply, arrivals, company, engine  # noqa: PLC0415 - imports are measured below
     from router.engine.clock import SystemClock  # noqa: PLC0415
 
@@ -29,7 +30,7 @@ async def _make(folder: Path, calls: int) -> None:
     running.performers |= {f"pbx:{PBX}": accepted, "inbox": accepted}
     await running.open()
     task = asyncio.create_task(running.run())
-    await apply(running, company(LINES, exclusive=False))
+    await apply(running, company(LINES, exclusive=False, ring_s=ring_s))
     waiting = [admission for admissions in arrivals(calls, LINES) for admission in admissions]
     for start in range(0, len(waiting), 1_000):
         await running.admit(waiting[start : start + 1_000])
@@ -72,11 +73,11 @@ def _floor(folder: Path) -> float:
     return round(time.perf_counter() - begun, 4)
 
 
-def measure(calls: int = CALLS) -> dict[str, object]:
+def measure(calls: int = CALLS, ring_s: int = RING_S) -> dict[str, object]:
     """Make the journal, wait until the first deadlines have passed, restart."""
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_make(Path(folder), calls))
-        time.sleep(8.5)  # the first hop of the first calls is over: there is something overdue
+        asyncio.run(_make(Path(folder), calls, ring_s))
+        time.sleep(ring_s + 0.5)  # the first hop of the first calls is over: there is something overdue
         command = [sys.executable, "-m", "benchmarks.restart", folder]
         told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
         ours: dict[str, float] = json.loads(told.splitlines()[-1])  # log lines come before it

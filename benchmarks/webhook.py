@@ -1,9 +1,11 @@
 """Webhook after a durable commit over the bare aiohttp floor: whole calls, all events for the first time, in order per
 call.
 
-The mix of a call: it arrives, rings a first head who does not answer, a second who declines, a third who picks up,
-talks and hangs up: ten deliveries. 64 calls are under way at any time, each on a connection of its own. The client
-signs beforehand and is the same for both servers; both are measured in turn, three times, and the medians compared.
+The mix of a call stands in `webhook_client.deliveries`: eleven deliveries, as `docs/webhook-pbx.md` asks for them. 64
+calls are under way at any time, each on a connection of its own. Both servers live for the whole run, and slices of load
+go to them in turn, floor · ours · floor · … · floor: what else the machine does then falls on both, and a server that
+became slower as it runs would show. Each slice of ours is compared with the floor before and after it; the ratio is the
+median of these comparisons.
 """
 
 import asyncio
@@ -14,147 +16,115 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, quantiles
+from typing import Any
 
-from benchmarks.office import PBX, spread
+from benchmarks.webhook_client import PER_CALL, deliveries, drive
 from benchmarks.webhook_server import LINES, SECRET
-from simulators.pbx.signing import key, signed
 
 AT_ONCE = 64
-CALLS = 1_280
-ROUNDS = 3
+CALLS = 192
+"""Calls in one slice: 2,112 deliveries, half a second of ours. Short, because what else a shared machine does changes
+within seconds."""
+ROUNDS = 31
 
 
-def deliveries(call: str, line: int, now_s: int) -> list[bytes]:
-    """The ten requests of one call, as bytes for a connection that stays open."""
-    leg = [f"{call}.h{number}" for number in (1, 2, 3)]
-    extension = [str(1000 + line * 5 + seat) for seat in range(3)]
-    events: list[dict[str, object]] = [
-        {"type": "call.arrived", "line": f"+7495{line:07}", "caller": f"+7999{hash(call) % 10_000_000:07}"},
-        {"type": "leg.ringing", "leg": leg[0], "extension": extension[0]},
-        {"type": "leg.ended", "leg": leg[0], "extension": extension[0], "how": "no_answer"},
-        {"type": "leg.ringing", "leg": leg[1], "extension": extension[1]},
-        {"type": "leg.ended", "leg": leg[1], "extension": extension[1], "how": "declined"},
-        {"type": "leg.ringing", "leg": leg[2], "extension": extension[2]},
-        {"type": "leg.answered", "leg": leg[2], "extension": extension[2]},
-        {"type": "talk.started", "leg": leg[2], "extension": extension[2]},
-        {"type": "talk.ended", "leg": leg[2], "by": "caller"},
-        {"type": "call.ended", "by": "caller"},
+class _Server:
+    """`benchmarks.webhook_server` as a process of its own."""
+
+    def __init__(self, mode: str, folder: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.webhook_server", mode, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.port: int = self._told()["port"]
+
+    def cpu_s(self) -> float:
+        """Processor time used so far, seconds, all threads (kernel, Documentation/scheduler/sched-stats.rst: the first
+        field is nanoseconds on the processor)."""
+        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
+
+    def end(self) -> dict[str, Any]:
+        """Stop it; what it says about itself at the end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        told = self._told()
+        self._process.wait(30)
+        return told
+
+    def kill(self) -> None:
+        """Whatever happens, nothing is left running."""
+        self._process.kill()
+        self._process.wait(30)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def _told(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        told: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return told
+
+
+async def _slice(server: _Server, calls: list[list[bytes]], at_once: int) -> dict[str, Any]:
+    before = server.cpu_s()
+    figures = await drive(server.port, calls, at_once)
+    return figures | {"cpu_us_per_event": round((server.cpu_s() - before) / (len(calls) * PER_CALL) * 1e6, 1)}
+
+
+async def _in_turn(
+    floor: _Server, ours: _Server, calls: int, rounds: int, at_once: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    floors: list[dict[str, Any]] = []
+    of_ours: list[dict[str, Any]] = []
+    for number in range(rounds + 1):
+        # Signed here, between the slices, and not in one go: a delivery is believed for five minutes.
+        first, now_s = number * calls, int(time.time())
+        told = [deliveries(first + call, call % at_once % LINES, SECRET, now_s) for call in range(calls)]
+        floors.append(await _slice(floor, told, at_once))
+        if number < rounds:
+            of_ours.append(await _slice(ours, told, at_once))
+    return floors, of_ours
+
+
+def _quartiles(ratios: list[float]) -> list[float]:
+    """First quartile, median, third: half of the rounds lie between the outer two."""
+    return [round(cut, 3) for cut in quantiles(ratios, n=4)] if len(ratios) > 1 else [round(ratios[0], 3)] * 3
+
+
+def measure(calls: int = CALLS, rounds: int = ROUNDS, at_once: int = AT_ONCE) -> dict[str, object]:
+    """Floor and ours in turn; the ratio, and how far the rounds lie apart."""
+    servers: list[_Server] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            servers.extend(_Server(mode, folder) for mode in ("floor", "ours"))
+            floors, ours = asyncio.run(_in_turn(*servers, calls, rounds, at_once))
+            servers[0].end()
+            left = servers[1].end()
+        finally:
+            for server in servers:
+                server.kill()
+    ratios = [
+        run["per_s"] / mean((before["per_s"], after["per_s"]))
+        for run, before, after in zip(ours, floors[:-1], floors[1:], strict=True)
     ]
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s))
-    return [
-        _request(f"{call}-{number}", event | {"call": call, "timestamp": stamp}, now_s)
-        for number, event in enumerate(events)
-    ]
-
-
-def _request(message: str, event: dict[str, object], now_s: int) -> bytes:
-    body = json.dumps(event).encode()
-    headers = signed(key(SECRET), message, body, now_s)
-    head = [
-        f"POST /webhooks/pbx/{PBX} HTTP/1.1",
-        "Host: bench",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
-
-
-class _Connection(asyncio.Protocol):
-    """Sends one request, hands back the answer: as little client as possible, so that the server is what is
-    measured."""
-
-    def __init__(self) -> None:
-        self._received = b""
-        self._answer: asyncio.Future[bytes] | None = None
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        end = self._received.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = self._received[:end].lower()
-        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-        if len(self._received) >= end + 4 + length and self._answer is not None:
-            answer, self._received = self._received, b""
-            self._answer.set_result(answer)
-
-    def ask(self, request: bytes) -> "asyncio.Future[bytes]":
-        """Send; the future holds the answer."""
-        assert self._transport is not None
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return self._answer
-
-
-async def _drive(port: int, calls: list[list[bytes]]) -> dict[str, object]:
-    loop = asyncio.get_running_loop()
-    queues: list[list[list[bytes]]] = [calls[slot::AT_ONCE] for slot in range(AT_ONCE)]
-    latencies: list[float] = []
-
-    async def slot(queue: list[list[bytes]]) -> None:
-        _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
-        for call in queue:
-            for request in call:
-                begun = time.perf_counter()
-                answer = await connection.ask(request)
-                latencies.append((time.perf_counter() - begun) * 1000)
-                if not answer.startswith(b"HTTP/1.1 200"):
-                    raise RuntimeError(answer.decode())
-
-    begun = time.perf_counter()
-    await asyncio.gather(*(slot(queue) for queue in queues))
-    seconds = time.perf_counter() - begun
-    return {"per_s": round(len(latencies) / seconds, 1), "latency_ms": spread(latencies)}
-
-
-def _run(mode: str, folder: str, tag: str) -> dict[str, object]:
-    now_s = int(time.time())
-    calls = [deliveries(f"{tag}-{number}", number % AT_ONCE % LINES, now_s) for number in range(CALLS)]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.webhook_server", mode, folder],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        before = _cpu_s(server.pid)
-        figures = asyncio.run(_drive(port, calls))
-        figures["cpu_us_per_event"] = round((_cpu_s(server.pid) - before) / (CALLS * 10) * 1e6, 1)
-        return figures
-    finally:
-        server.kill()
-        server.wait(30)
-
-
-def _cpu_s(process: int) -> float:
-    """Processor time a process has used, seconds (proc(5): fields 14 and 15 of /proc/PID/stat)."""
-    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def measure() -> dict[str, object]:
-    """Floor and ours in turn; the ratio of the medians."""
-    floor: list[dict[str, object]] = []
-    ours: list[dict[str, object]] = []
-    for number in range(ROUNDS):
-        with tempfile.TemporaryDirectory() as folder:
-            floor.append(_run("floor", folder, f"f{number}"))
-            ours.append(_run("ours", folder, f"o{number}"))
-    rate = {name: median(float(str(run["per_s"])) for run in runs) for name, runs in (("floor", floor), ("ours", ours))}
+    of_floor, of_ours = (median(run["cpu_us_per_event"] for run in runs) for runs in (floors, ours))
     return {
-        "floor_per_s": rate["floor"],
-        "ours_per_s": rate["ours"],
-        "ratio": round(rate["ours"] / rate["floor"], 3),
-        "events": CALLS * 10,
-        "at_once": AT_ONCE,
-        "rounds": {"floor": floor, "ours": ours},
+        "floor_per_s": median(run["per_s"] for run in floors),
+        "ours_per_s": median(run["per_s"] for run in ours),
+        "ratio": round(median(ratios), 3),
+        "quartiles": _quartiles(ratios),
+        "cpu_us_per_event": {"floor": of_floor, "ours": of_ours, "ratio": round(of_floor / of_ours, 3)},
+        "events_per_round": calls * PER_CALL,
+        "at_once": at_once,
+        "left": left,
+        "latency_ms": {
+            name: median(run["latency_ms"]["median"] for run in runs) for name, runs in (("floor", floors), ("ours", ours))
+        },
+        "load": os.getloadavg()[0],
+        "ratio_of_rounds": [round(ratio, 3) for ratio in ratios],
     }

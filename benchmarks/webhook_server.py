@@ -6,8 +6,9 @@ file with `synchronous=FULL`, hands the effects to a sink in the same process, c
 
 import asyncio
 import base64
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from router import collector
 from router.basis.machine import Event
 from router.chains.effects import TelephonyEffect
 from router.engine.clock import SystemClock
+from router.engine.core import Draft
 from router.engine.journal import Order
 from router.engine.metrics import EngineMetrics
 from router.logs import set_up
@@ -37,51 +39,76 @@ class SilentPbx(WebhookPbx):
         return ()
 
 
-async def floor() -> web.Application:
+Ending = Callable[[], Awaitable[dict[str, int]]]
+"""Brings a server to rest and says what is left."""
+
+
+async def floor() -> tuple[web.Application, Ending]:
     """The least a server can do with a delivery."""
 
     async def receive(request: web.Request) -> web.Response:
         await request.read()
         return web.Response(body=b'{"accepted":1}', content_type="application/json")
 
+    async def end() -> dict[str, int]:
+        return {}
+
     app = web.Application()
     app.add_routes([web.post(f"/webhooks/pbx/{PBX}", receive)])
-    return app
+    return app, end
 
 
-async def ours(folder: Path) -> web.Application:
+async def ours(folder: Path) -> tuple[web.Application, Ending]:
     """The real way of an event."""
     running = engine(folder / "bench.db", SystemClock())
     EngineMetrics(running, CollectorRegistry())
     await running.open()
 
+    events = 0
+
+    def count(draft: Draft, _orders: list[Order]) -> None:
+        nonlocal events
+        events += len(draft.batch.records)
+
+    running.observers.append(count)
+
     async def card(_order: Order) -> Sequence[Event]:
         return ()
 
     running.performers["inbox"] = card
-    pbx = SilentPbx(PBX, WebhookSettings(command_url="http://127.0.0.1:9/none", owns_timer="server"), Keys([SECRET]))
+    pbx = SilentPbx(PBX, WebhookSettings(command_url="http://127.0.0.1:9/none"), Keys([SECRET]))
     switch = Switch(
         pbx, running, region="RU", keep_raw=True, look_every=3600, resync_limit=3600, rung_twice=lambda _: None
     )
     running.performers[switch.lane] = switch.perform
-    asyncio.get_running_loop().task = asyncio.create_task(running.run())  # type: ignore[attr-defined]
+    turns = asyncio.create_task(running.run())
     await apply(running, company(LINES))
     app = web.Application()
     app.add_routes(pbx.routes(switch.deliver))
-    return app
+
+    async def end() -> dict[str, int]:
+        await running.stop()
+        await turns
+        live = sum(not chain.final for chain in await running.store.load_live())
+        left = {"events": events, "live_calls": live - 1, "effects": len(running.outbox)}  # the roster lives on
+        await running.store.close()
+        return left
+
+    return app, end
 
 
 async def main() -> None:
     """Serve on a free port, tell it, until the standard input ends. Log lines are written as in production."""
     set_up("json")
-    app = await (floor() if sys.argv[1] == "floor" else ours(Path(sys.argv[2])))
+    app, end = await (floor() if sys.argv[1] == "floor" else ours(Path(sys.argv[2])))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     if sys.argv[1] == "ours":
         collector.settle()  # as `hopline serve` does
-    print(runner.addresses[0][1], flush=True)
+    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    print(json.dumps(await end()), flush=True)
 
 
 if __name__ == "__main__":

@@ -101,9 +101,7 @@ class Office:
     def _owner(self, directory: Pinned[Directory], extension: str) -> str:
         """The person whose extension this is; empty: nobody's, or more than one's."""
         if directory.digest not in self._owners:
-            people = directory.value.people
-            known = {extension: directory.value.owner(extension) for one in people for extension in one.extensions}
-            self._owners = {directory.digest: {name: owner.id for name, owner in known.items() if owner is not None}}
+            self._owners = {directory.digest: directory.value.owners()}
         return self._owners[directory.digest].get(extension, "")
 
     def _opening(self, chain: ChainId, event: Event, roster: Roster, core: Core, at: Instant) -> Opening:
@@ -177,6 +175,8 @@ def _has_no_papers(state: State, event: Event) -> bool:
 
 def _back(state: Ringing | Waiting | Connecting, roster: Roster) -> tuple[str, ...]:
     """Heads whom this call found unreachable and who came back, or whose phones did, since then."""
+    if not any(hop.how is Disposition.UNREACHABLE for hop in state.file.hops):
+        return ()
     last = {hop.person: hop for hop in state.file.hops}
     if not isinstance(state, Waiting):
         for hop in state.hops if isinstance(state, Ringing) else (state.hop,):

@@ -16,7 +16,9 @@ Claims, wait and deadline are functions of the state rather than commands: the e
 with what the chain has and makes up the difference. A claim can therefore never be forgotten by a branch that ends a
 chain (`docs/decisions/0002-claims-follow-from-the-state.md`).
 
-Events, effects and states are msgspec structs, tagged by class name; their JSON bytes are what the journal holds.
+Events, effects and states are msgspec structs, tagged by class name; their JSON bytes are what the journal holds. They
+are frozen and hold only values, so no cycle can pass through them: `gc=False` keeps them out of the collector's sight
+(`router.collector`), also in their subclasses. A struct of a state that is no such subclass says so itself.
 """
 
 from abc import ABC, abstractmethod
@@ -34,15 +36,15 @@ Token = str
 """A random name for personal data; the data itself lies in the vault."""
 
 
-class Event(msgspec.Struct, frozen=True, tag=True):
+class Event(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A fact that was admitted. Past tense; stamped once."""
 
 
-class Effect(msgspec.Struct, frozen=True, tag=True):
+class Effect(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A request to the world. Imperative; leaves only after the commit."""
 
 
-class State(msgspec.Struct, frozen=True, tag=True):
+class State(msgspec.Struct, frozen=True, tag=True, gc=False):
     """What a chain knows after an event."""
 
 
@@ -102,7 +104,7 @@ class Urgency(StrEnum):
     """Retried with backoff for hours under the same idempotency key, then put aside for a person."""
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """How one effect travels: which lane, in which order, for how long."""
 
     lane: str
@@ -119,7 +121,7 @@ class Delivery(msgspec.Struct, frozen=True):
     """A newer effect with the same key replaces this one while it is unsent: the effect is a desired state."""
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """The chain wants to be the only one that holds `key` until `expires`, a safety net behind its own deadlines."""
 
     key: str
@@ -128,7 +130,7 @@ class Claim(msgspec.Struct, frozen=True):
     """True when a fact demands it: the present holder loses it and is told."""
 
 
-class Wait(msgspec.Struct, frozen=True):
+class Wait(msgspec.Struct, frozen=True, gc=False):
     """The chain wants the first of `keys` that becomes free. Served by rank, then since (both ascending)."""
 
     keys: tuple[str, ...]
@@ -136,7 +138,7 @@ class Wait(msgspec.Struct, frozen=True):
     since: Instant
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """An event for another chain, admitted in the same transaction; it opens the chain if there is none."""
 
     to: ChainId
@@ -148,7 +150,7 @@ E = TypeVar("E", bound=Event)
 N = TypeVar("N")
 
 
-class Step(msgspec.Struct, Generic[S], frozen=True):
+class Step(msgspec.Struct, Generic[S], frozen=True, gc=False):
     """The outcome of one event."""
 
     state: S
@@ -162,7 +164,7 @@ class Step(msgspec.Struct, Generic[S], frozen=True):
     """The word for whoever delivered the event; stored with it, and a twin of the event gets the same word."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """Whether a chain is over, and if it is not and has no deadline, what it lawfully waits for."""
 
     final: bool

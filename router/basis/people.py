@@ -64,6 +64,14 @@ class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
         owners = [person for person in self.people if extension in person.extensions]
         return owners[0] if len(owners) == 1 else None
 
+    def owners(self) -> dict[str, PersonId]:
+        """Extension -> whose it is; one that more than one person claims is left out, as `owner` does."""
+        found: dict[str, PersonId | None] = {}
+        for person in self.people:
+            for extension in set(person.extensions):
+                found[extension] = None if extension in found else person.id
+        return {extension: person for extension, person in found.items() if person is not None}
+
     def line(self, number: str) -> Line | None:
         """The line with this dialled number."""
         return next((line for line in self.lines if line.number == number), None)

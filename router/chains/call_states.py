@@ -140,7 +140,7 @@ CallEvent = (
 CallEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall | ShowCard
 
 
-class Opening(msgspec.Struct, frozen=True, omit_defaults=True):
+class Opening(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a new chain must know of itself."""
 
     call: str
@@ -151,7 +151,7 @@ class Opening(msgspec.Struct, frozen=True, omit_defaults=True):
     known: Known = NOTHING_KNOWN
 
 
-class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True):
+class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a step of a call sees of the world around it."""
 
     opening: Opening | None = None

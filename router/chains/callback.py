@@ -36,7 +36,7 @@ REMIND_EVERY = HOUR
 """How often an open entry says again that somebody waits."""
 
 
-class Debt(msgspec.Struct, frozen=True):
+class Debt(msgspec.Struct, frozen=True, gc=False):
     """Whom we owe a call, and since when."""
 
     call: str

@@ -18,7 +18,7 @@ from router.chains.events import Disposition
 from router.chains.terms import OnListEnd, Seat
 
 
-class Sight(msgspec.Struct, frozen=True, array_like=True):
+class Sight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A head who cannot be offered the call at this moment, and why. Whoever is not named is free."""
 
     person: str
@@ -50,7 +50,7 @@ def state_key(person: str) -> str:
     return f"state:{person}"
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """Whom to ring; or until when, and for whom, to wait."""
 
     seat: Seat | None

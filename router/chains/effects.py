@@ -81,7 +81,7 @@ class LookAtCall(Effect, frozen=True):
     best_before: Instant
 
 
-class Face(msgspec.Struct, frozen=True):
+class Face(msgspec.Struct, frozen=True, gc=False):
     """What a card shows, as a code and parameters; words are put to it where it is rendered."""
 
     code: str

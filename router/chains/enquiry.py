@@ -12,7 +12,7 @@ from router.chains.events import Disposition, Party
 from router.chains.terms import Plan, Seat, Terms
 
 
-class Hop(msgspec.Struct, frozen=True, omit_defaults=True):
+class Hop(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One phone rung for one head. An offer is one hop, or several with one `offer` number that ring together."""
 
     number: int
@@ -47,7 +47,7 @@ class Hop(msgspec.Struct, frozen=True, omit_defaults=True):
     """Taken for unreachable when it does not ring within this; 0: never."""
 
 
-class Fading(msgspec.Struct, frozen=True, omit_defaults=True):
+class Fading(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A leg that was told to stop and is not confirmed over: it keeps its head."""
 
     leg: str
@@ -57,7 +57,7 @@ class Fading(msgspec.Struct, frozen=True, omit_defaults=True):
     """False: a fact gave the head to another call meanwhile."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """One mark by one person; the last one counts."""
 
     by: PersonId
@@ -65,7 +65,7 @@ class Verdict(msgspec.Struct, frozen=True):
     at: Instant
 
 
-class Known(msgspec.Struct, frozen=True, omit_defaults=True):
+class Known(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the company knows of a caller when he calls, as far as it changes how he is served."""
 
     seats: tuple[Seat, ...] = ()
@@ -84,7 +84,7 @@ NOTHING_KNOWN = Known()
 """One object: msgspec leaves a default out by identity, and stored bytes must not depend on who made it."""
 
 
-class File(msgspec.Struct, frozen=True, omit_defaults=True):
+class File(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The papers of one call."""
 
     call: str
@@ -158,7 +158,7 @@ MISSED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.FALLBACK_SERVED}
 """Outcomes after which a call-back is owed."""
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, gc=False):
     """How and when a call ended."""
 
     outcome: Outcome

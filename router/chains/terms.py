@@ -124,7 +124,7 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     """Facts of a call whose arrival was never reported wait this long for it."""
 
 
-class Phone(msgspec.Struct, frozen=True, omit_defaults=True):
+class Phone(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One of a head's phones, and how long it is given."""
 
     extension: str
@@ -136,7 +136,7 @@ class Phone(msgspec.Struct, frozen=True, omit_defaults=True):
     """Taken for unreachable when it does not ring by then; None: the terms' `no_ringing_after`; 0: never."""
 
 
-class Seat(msgspec.Struct, frozen=True, omit_defaults=True):
+class Seat(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One head on the list and the phones he is rung at, together."""
 
     person: PersonId

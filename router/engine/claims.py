@@ -6,6 +6,7 @@ list, because a batch that the store refuses must leave no trace here.
 
 import heapq
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -15,7 +16,7 @@ from router.basis.machine import ChainId, Wait
 Undo = list[Callable[[], None]]
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """One claim."""
 
     chain: ChainId
@@ -65,7 +66,7 @@ class Claims:
         if before and before.chain != chain:
             self._forget(before.chain, key, undo)
         self._held[key] = Held(chain, expires)
-        undo.append(lambda: self._restore(key, before))
+        undo.append(partial(self._restore, key, before))
         if not before or before.chain != chain:
             self._remember(chain, key, undo)
 
@@ -73,7 +74,7 @@ class Claims:
         """The key belongs to nobody."""
         before = self._held.pop(key, None)
         if before:
-            undo.append(lambda: self._restore(key, before))
+            undo.append(partial(self._restore, key, before))
             self._forget(before.chain, key, undo)
 
     def set_wait(self, chain: ChainId, wait: Wait | None, undo: Undo) -> None:
@@ -82,7 +83,7 @@ class Claims:
         if before == wait:
             return
         self._put_wait(chain, wait)
-        undo.append(lambda: self._put_wait(chain, before))
+        undo.append(partial(self._put_wait, chain, before))
 
     def next_waiter(self, key: str, passed_over: set[ChainId]) -> ChainId | None:
         """The first chain in the queue for a key, leaving out those that just declined it.
@@ -132,13 +133,11 @@ class Claims:
         self._set_keys(chain, self.held_by(chain) - {key}, undo)
 
     def _set_keys(self, chain: ChainId, keys: frozenset[str], undo: Undo) -> None:
-        before = self._by_chain.get(chain)
+        undo.append(partial(self._put_keys, chain, self._by_chain.get(chain)))
+        self._put_keys(chain, keys)
 
-        def put(value: frozenset[str] | None) -> None:
-            if value:
-                self._by_chain[chain] = value
-            else:
-                self._by_chain.pop(chain, None)
-
-        put(keys)
-        undo.append(lambda: put(before))
+    def _put_keys(self, chain: ChainId, keys: frozenset[str] | None) -> None:
+        if keys:
+            self._by_chain[chain] = keys
+        else:
+            self._by_chain.pop(chain, None)

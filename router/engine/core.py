@@ -15,7 +15,8 @@ they share its transaction.
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -41,6 +42,8 @@ from router.engine.vault import Vault
 FOLLOW_UPS = 10_000
 """More events than this from one admission is a loop between machines, not work."""
 
+T = TypeVar("T")
+
 GRANT_EXPIRES = Duration(10 * SECOND)
 """A granted key is held for its chain until its step, in the same transaction, says what it wants; never longer than
 this."""
@@ -49,7 +52,7 @@ Look = Callable[[ChainId, Event, "Core", Instant], Any]
 """Looks up what a step needs to know about others: called at admission, its result is stored with the event."""
 
 
-class Admission(msgspec.Struct, frozen=True):
+class Admission(msgspec.Struct, frozen=True, gc=False):
     """One fact on its way into a chain."""
 
     chain: ChainId
@@ -63,7 +66,7 @@ class Admission(msgspec.Struct, frozen=True):
     raw: bytes | None = None
 
 
-class Live(msgspec.Struct, frozen=True):
+class Live(msgspec.Struct, frozen=True, gc=False):
     """A chain in memory."""
 
     id: ChainId
@@ -177,11 +180,11 @@ class Core:
             del self.live[chain]
         self._absent.clear()
 
-    def due(self, now: Instant, held_back: Callable[[Live], bool]) -> list[Admission]:
-        """Deadlines that have come, as admissions; those of chains whose neighbour is out of sight wait for
+    def due(self, now: Instant, held_back: Callable[[Live], bool], most: int = 1_000) -> list[Admission]:
+        """Deadlines that have come, as admissions, `most` at once; those of chains whose neighbour is out of sight wait for
         `unpark`."""
         found: list[Admission] = []
-        for chain, _ in self.timer.due(now):
+        for chain, _ in self.timer.due(now, most):
             live = self.live.get(chain)
             if live is not None and held_back(live):
                 self._parked.add(chain)
@@ -265,7 +268,7 @@ class Core:
         live = self.live.get(admission.chain)
         if admission.origin is not None and live is not None and admission.origin in live.origins:
             return Answer(admission, reply=live.origins[admission.origin], twin=True)
-        event = self._with_tokens(admission, draft)
+        event = self._with_tokens(admission, draft) if admission.personal else admission.event
         follow_ups: deque[tuple[ChainId, Event, str, str | None]] = deque()
         passed_over: dict[str, set[ChainId]] = {}
         reply = self._take_step(
@@ -293,8 +296,6 @@ class Core:
         raise RuntimeError(message)
 
     def _with_tokens(self, admission: Admission, draft: Draft) -> Event:
-        if not admission.personal:
-            return admission.event
         if not all(storable(value) for _, value in admission.personal.values()):
             raise ValueError(UNSTORABLE)
         tokens = {
@@ -316,35 +317,33 @@ class Core:
         passed_over: dict[str, set[ChainId]],
     ) -> str | None:
         before = self.live.get(chain)
-        if not storable(chain if before is None else "", source, origin or ""):
+        if not storable(source, origin or "") or (before is None and not storable(chain)):
             raise ValueError(UNSTORABLE)
-        if before is None and chain not in self._absent:
-            raise _Missing(chain)
         kind = chain.partition(":")[0]
-        machine = before.machine if before else self._newest[kind]
-        at = draft.now if before is None else Instant(max(before.at, draft.now))
         look = self._looks.get(kind)
-        seen = look(chain, event, self, at) if look else None
-        step: Step[Any] = machine.step(before.state, event, seen, at) if before else machine.start(event, seen, at)
-        standing = machine.standing(step.state)
-        claims = () if standing.final else machine.claims(step.state)
-        sequence = before.sequence + 1 if before else 1
-        live = Live(
-            chain,
-            machine,
-            step.state,
-            sequence,
-            at,
-            standing.final,
-            None if standing.final else machine.deadline(step.state),
-            before.origins if before else {},
-        )
-        self._replace(live, before, draft)
+        if before is None:
+            if chain not in self._absent:
+                raise _Missing(chain)
+            machine, at, sequence, origins = self._newest[kind], draft.now, 1, dict[str, str | None]()
+            seen = look(chain, event, self, at) if look else None
+            step: Step[Any] = machine.start(event, seen, at)
+        else:
+            machine, sequence, origins = before.machine, before.sequence + 1, before.origins
+            at = draft.now if draft.now > before.at else before.at
+            seen = look(chain, event, self, at) if look else None
+            step = machine.step(before.state, event, seen, at)
+        state, final = step.state, machine.standing(step.state).final
+        claims = () if final else machine.claims(state)
+        deadline = None if final else machine.deadline(state)
+        self.live[chain] = Live(chain, machine, state, sequence, at, final, deadline, origins)
+        draft.touched.add(chain)
+        draft.undo.append(partial(_put_back, self.live, chain, before))
         if origin is not None:
-            self._remember_origin(live, origin, step.reply, draft)
+            origins[origin] = step.reply
+            draft.undo.append(partial(origins.pop, origin, None))
         granted = event.key if isinstance(event, Granted) else None
         taken, released = self._settle_claims(chain, claims, granted, draft, follow_ups)
-        self.claims.set_wait(chain, None if standing.final else machine.wait(step.state), draft.undo)
+        self.claims.set_wait(chain, None if final else machine.wait(state), draft.undo)
         encode = self.codec.encode
         outcome = self.codec.outcome(step, claims)
         orders: tuple[Order, ...] = ()
@@ -357,8 +356,8 @@ class Core:
             )
         record = Record(
             chain, kind, machine.version, machine.schema, sequence, at, source, origin,
-            encode(event), b"null" if seen is None else encode(seen), outcome, encode(step.state),
-            standing.final, live.deadline, step.reply, orders, taken, released, raw,
+            encode(event), b"null" if seen is None else encode(seen), outcome, encode(state),
+            final, deadline, step.reply, orders, taken, released, raw,
         )  # fmt: skip
         if step.closed:
             draft.closers.extend([len(draft.batch.records)] * len(step.closed))
@@ -367,32 +366,11 @@ class Core:
         draft.owners.append(index)
         for number, message in enumerate(step.messages):
             follow_ups.append((message.to, message.event, f"chain:{chain}", f"{chain}/{sequence}/m{number}"))
-        if isinstance(event, Granted) and event.key not in self.claims.held_by(chain):
-            passed_over.setdefault(event.key, set()).add(chain)
+        if granted is not None and granted not in self.claims.held_by(chain):
+            passed_over.setdefault(granted, set()).add(chain)
         for key in (*released, *step.freed):
             self._hand_on(key, chain, passed_over, draft, follow_ups)
         return step.reply
-
-    def _replace(self, live: Live, before: Live | None, draft: Draft) -> None:
-        chain = live.id
-        self.live[chain] = live
-        draft.touched.add(chain)
-
-        def put_back() -> None:
-            if before is None:
-                self.live.pop(chain, None)
-            else:
-                self.live[chain] = before
-
-        draft.undo.append(put_back)
-
-    def _remember_origin(self, live: Live, origin: str, reply: str | None, draft: Draft) -> None:
-        live.origins[origin] = reply
-
-        def take_back() -> None:
-            live.origins.pop(origin, None)
-
-        draft.undo.append(take_back)
 
     def _settle_claims(
         self,
@@ -405,9 +383,11 @@ class Core:
         had = self.claims.held_by(chain)
         if not wanted and not had:
             return (), ()
-        released = tuple(sorted(had - {claim.key for claim in wanted}))
-        for key in released:
-            self.claims.release(key, draft.undo)
+        released: tuple[str, ...] = ()
+        if had and (let_go := had.difference([claim.key for claim in wanted])):
+            released = tuple(sorted(let_go))
+            for key in released:
+                self.claims.release(key, draft.undo)
         taken: list[Taken] = []
         for claim in wanted:
             held = self.claims.held(claim.key)
@@ -442,6 +422,14 @@ class Core:
             return
         self.claims.take(key, waiter, Instant(draft.now + GRANT_EXPIRES), draft.undo)
         follow_ups.append((waiter, Granted(key), "claims", None))
+
+
+def _put_back(table: dict[str, T], key: str, before: T | None) -> None:
+    """Undo an entry of a table."""
+    if before is None:
+        table.pop(key, None)
+    else:
+        table[key] = before
 
 
 class ClaimConflict(Exception):

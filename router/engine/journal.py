@@ -14,7 +14,7 @@ EffectId = tuple[ChainId, int, int]
 """Chain, sequence of the event that asked for it, index within that step: the effect's idempotency key."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """An effect on its way."""
 
     id: EffectId
@@ -30,7 +30,7 @@ class Order(msgspec.Struct, frozen=True):
         return f"{chain}/{sequence}/{index}"
 
 
-class Secret(msgspec.Struct, frozen=True):
+class Secret(msgspec.Struct, frozen=True, gc=False):
     """Personal data that has just become a token."""
 
     token: Token
@@ -38,7 +38,7 @@ class Secret(msgspec.Struct, frozen=True):
     value: str
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """A claim taken or renewed."""
 
     key: str
@@ -47,7 +47,7 @@ class Taken(msgspec.Struct, frozen=True):
     """The chain that held it until now and lost it to a fact; empty: it must be free or this chain's own."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """Event, what was seen, state after, and all that followed, ready for the journal."""
 
     chain: ChainId

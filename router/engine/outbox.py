@@ -127,14 +127,14 @@ class Outbox:
 
     def take_in(self, draft: Draft, now: Instant) -> None:
         """A committed draft: its orders and closed keys, record by record, as if each had been committed alone."""
-        written = {order for order, _ in self.ended_by(draft)}
         closings = _closings(draft)
         for index, record in enumerate(draft.batch.records):
             for order in record.orders:
                 self.add(order, now)
             for key in closings.get(index, ()):
                 self.close(key, now)
-        if written:
+        if closings:  # what ended with its key was marked done in the draft's own transaction (`ended_by`)
+            written = {order for order, _ in draft.batch.done}
             self.tally.done = [(order, how) for order, how in self.tally.done if order not in written]
 
     def close(self, key: str, now: Instant) -> None:
@@ -221,9 +221,11 @@ class Outbox:
         if item is not None and not item.running:
             self._finish(item, how)
 
-    def collect(self) -> Tally:
-        """What is to be written and admitted since the last call."""
+    def collect(self, most: int | None = None) -> Tally:
+        """What is to be written and admitted since the last call: all marks, and `most` admissions; the others stay."""
         tally, self.tally = self.tally, Tally()
+        if most is not None:
+            tally.admissions, self.tally.admissions = tally.admissions[:most], tally.admissions[most:]
         return tally
 
     def give_back(self, tally: Tally) -> None:

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 WAIT = point("engine.wait", "the loop sleeps until something is to be done")
 BETWEEN = point("engine.between", "what a turn has ordered leaves before the next one takes the loop")
+GATHER = point("engine.gather", "several events wait, and the loop is let run for those about to come")
 LOAD = point("engine.load", "chains that an event concerns are read from the store")
 TOKENS = point("engine.tokens", "tokens of known personal data are read from the vault")
 COMMIT = point("engine.commit", "before: nothing of the batch is durable; after: all of it is")
@@ -44,8 +45,12 @@ RECOVER_ORDERS = point("engine.recover.orders", "effects under way are read at t
 REVEAL = point("engine.reveal", "a token is turned into its value for an effect")
 STOP = point("engine.stop", "the loop and the effects under way end in an orderly stop")
 
-BATCH = 1_000
-"""Admissions in one transaction at most: keeps a turn below some 50 ms when a backlog is taken in."""
+BATCH = 250
+"""Deliveries in one transaction at most, and `OWN` of each other sort: a step costs some 0.1 ms with its rows, so a turn
+stays below some 50 ms when a backlog is taken in, and a fresh event or deadline waits for that and not for all of it."""
+
+OWN = 100
+"""Deadlines, and reports of the outbox, in one transaction at most."""
 
 TRIES = 3
 """How often an admission that the store refused is prepared anew before it fails."""
@@ -55,6 +60,11 @@ RETRY_WRITE = 0.2
 
 KEEP_FINALS = 2_000
 """Final chains kept in memory for twins and late facts; others are read from the store when one comes."""
+
+PASSES = 4
+"""Passes of the loop that a crowd of deliveries is given before a turn takes it: answers of the batch before leave in the
+first, what is readable is read in the second, its handlers run in the third and queue in the fourth. Measured with 64
+connections: batches of 42 instead of 30, a third less work for the disk, 8 % less for the loop."""
 
 MARKS_WAIT = 50 * MILLISECOND
 """How long "this effect was sent" may wait for a batch to ride along with."""
@@ -201,6 +211,7 @@ class Engine:
         try:
             while not self._stopping:
                 self._woken.clear()
+                await self._gather()
                 busy = await self.turn()
                 await passing(BETWEEN, asyncio.sleep(0))
                 if not busy:
@@ -210,6 +221,13 @@ class Engine:
         finally:
             self._ended = True
             self._refuse_queue("the engine has stopped")
+
+    async def _gather(self) -> None:
+        """Let those who are about to deliver do so: a lone event leaves at once, several are seldom all that come."""
+        for _ in range(PASSES):
+            if not 1 < len(self._queue) < BATCH:
+                return
+            await passing(GATHER, asyncio.sleep(0))
 
     async def stop(self) -> None:
         """Start no more effects, let those under way be noted as sent (2 s at most), end after the turn under way."""
@@ -230,9 +248,9 @@ class Engine:
             self._start_effects(now)  # what was committed goes on
             return False
         requests = self._take_requests()
-        due = self.core.due(now, self._held_back)
+        due = self.core.due(now, self._held_back, OWN)
         if requests or due or self.outbox.tally.urgent() or self._marks_are_due(now):
-            tally = self.outbox.collect()
+            tally = self.outbox.collect(OWN)
             self._marks_since = None
             await self._write(requests, due + tally.admissions, tally, now)
         self._start_effects(self.clock.now())
@@ -411,9 +429,7 @@ class Engine:
             return
         reach(STARTED)
         for order in ready:
-            task = asyncio.create_task(self._perform(order))
-            self._performing.add(task)
-            task.add_done_callback(self._performing.discard)
+            self._performing.add(asyncio.create_task(self._perform(order)))
 
     async def _perform(self, order: Order) -> None:
         perform = self.performers.get(order.delivery.lane)
@@ -432,6 +448,9 @@ class Engine:
                 source = order.delivery.lane
                 await self.admit_surely([Admission(order.id[0], fact, source) for fact in facts])
             self.outbox.performed(order.id, self.clock.now())
+        finally:
+            if (task := asyncio.current_task()) is not None:  # here and not by a callback, which is a step of its own
+                self._performing.discard(task)
         self._woken.set()
 
     def _arm(self) -> None:

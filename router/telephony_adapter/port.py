@@ -36,7 +36,7 @@ class Abilities:
     """A ring ordered twice under one leg id rings once, also after the leg has ended."""
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, gc=False):
     """One fact as an adapter delivers it."""
 
     call: str

@@ -400,10 +400,24 @@ def test_a_draft_is_taken_in_as_if_each_record_came_alone() -> None:
     under_way = post.order(TRUE, "a")
     before, again = post.make(TRUE, "a"), post.make(TRUE, "a")
     draft = settled(([before], []), ([], ["a"]), ([again], []))
-    assert post.outbox.ended_by(draft) == [(under_way, "confirmed"), (before.id, "confirmed")]
+    draft.batch.done = post.outbox.ended_by(draft)
+    assert draft.batch.done == [(under_way, "confirmed"), (before.id, "confirmed")]
     post.outbox.take_in(draft, Instant(0))
     assert post.done() == []  # they were noted in the draft's own transaction
     assert post.at(0) == [again.id]
+
+
+def test_what_it_wants_admitted_is_collected_in_parts() -> None:
+    post = Post()
+    dropped = [post.order(NOW, f"k{number}", best_before=Instant(1)) for number in range(5)]
+    assert post.at(2) == []
+    parts = [post.outbox.collect(2), post.outbox.collect(2), post.outbox.collect(2)]
+    assert [len(part.admissions) for part in parts] == [2, 2, 1]
+    assert [admission.origin for part in parts for admission in part.admissions] == [
+        f"{chain}/{sequence}/{index}/dropped" for chain, sequence, index in dropped
+    ]
+    assert [order for order, _ in parts[0].done] == dropped  # marks need no step: all at once
+    assert not post.outbox.tally.urgent()
 
 
 def test_an_order_and_the_end_of_what_it_waits_for_in_one_record() -> None:

@@ -10,7 +10,7 @@ import pytest
 from router.basis.failures import Permanent
 from router.basis.instants import MILLISECOND, Instant
 from router.basis.machine import EffectAside, Event
-from router.engine import shell
+from router.engine import crashes, shell
 from router.engine.clock import SystemClock
 from router.engine.core import Admission, Draft
 from router.engine.journal import Order
@@ -123,6 +123,41 @@ async def test_a_turn_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         await asyncio.gather(*(edge.engine.admit(admissions) for admissions in [*requests, big]))
         sizes = [len(batch.records) for batch in edge.store.commits if batch.records]
         assert sizes == [8, 8, 8, 8, 8, 30]  # a request is never split
+
+
+async def test_a_fresh_event_does_not_wait_for_a_whole_backlog_of_deadlines(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a stall everything is due at once: it is taken in parts, and what comes then goes between them."""
+    monkeypatch.setattr(shell, "OWN", 10)
+    async with running(path) as edge:
+        deadline = Instant(edge.clock.now() + MILLISECOND)
+        alarms = [Admission(f"quirk:test:{n}", Alarm(deadline), "test") for n in range(100)]
+        await edge.engine.admit(alarms)
+        edge.store.gate = asyncio.Event()
+        edge.wait(0.001)
+        await edge.store.at_the_gate.wait()  # the first part is being written
+        fresh = asyncio.create_task(edge.say(ODD, Small("fresh")))
+        await asyncio.sleep(0)
+        edge.store.gate.set()
+        await fresh
+        await edge.until(lambda: all(edge.core.live[one.chain].sequence == 2 for one in alarms))
+        batches = [[record.chain for record in batch.records] for batch in edge.store.commits if batch.records][1:]
+        assert max(map(len, batches)) <= 11
+        assert ODD in batches[1]
+        assert sorted(chain for batch in batches for chain in batch) == sorted([*(one.chain for one in alarms), ODD])
+
+
+@pytest.mark.parametrize(("producers", "gathers"), [(1, False), (3, True)])
+async def test_a_lone_event_leaves_at_once_a_crowd_gathers(path: Path, producers: int, gathers: bool) -> None:
+    passed: list[str] = []
+    async with running(path) as edge:
+        crashes.install(passed.append)
+        try:
+            await asyncio.gather(*(edge.say(f"quirk:test:{number}", Small()) for number in range(producers)))
+        finally:
+            crashes.install(None)
+    assert (f"{shell.GATHER}:before" in passed) is gathers
 
 
 async def test_admissions_of_one_request_keep_their_order_and_answers(path: Path) -> None:
