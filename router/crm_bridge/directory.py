@@ -1,4 +1,4 @@
-"""Reads people, lines and chains from `people.toml`, finds all mistakes in it, and tells what a new document
+"""Reads people, lines, chains and calendars from `people.toml`, finds all mistakes in it, and tells what a new document
 changes."""
 
 import tomllib
@@ -8,11 +8,15 @@ from typing import Any
 
 import msgspec
 
+from router.basis.calendar import Calendar
 from router.basis.failures import Mistake, Mistakes
 from router.basis.people import Chain, Directory, Line, Person
 from router.chains.terms import Terms, with_deviations
+from router.crm_bridge.particulars import calendar_row, company_zone, person_row
 
-ROLES = ("head", "manager", "pm", "director", "admin")
+NO_CALENDAR = "no such calendar; write [calendar.<id>]"
+
+TABLES = ("company", "person", "line", "chain", "calendar")
 
 
 def read_directory(path: Path) -> Directory:
@@ -30,30 +34,47 @@ def directory_of(document: dict[str, Any]) -> Directory:
     """The directory in a parsed document. Raises `Mistakes`."""
     mistakes: list[Mistake] = []
     mistakes += [
-        Mistake(key, value, "unknown table; use [[person]], [[line]], [chain.<id>]")
-        for key, value in document.items()
-        if key not in ("person", "line", "chain")
+        Mistake(key, "…", "unknown table; use [company], [[person]], [[line]], [chain.<id>], [calendar.<id>]")
+        for key in document
+        if key not in TABLES
     ]
-    people = _read(document.get("person", []), Person, "person", mistakes)
+    zone = company_zone(document.get("company", {}), mistakes)
+    people = _read(_people(document.get("person", []), zone, mistakes), Person, "person", mistakes)
     lines = _read(document.get("line", []), Line, "line", mistakes)
-    chains_raw = document.get("chain", {})
-    if not isinstance(chains_raw, dict):
-        mistakes.append(Mistake("chain", chains_raw, "write [chain.<id>], one table for each chain"))
-        chains_raw = {}
     chains = _read(
         [
             {"id": name, **_without_floats(body)} if isinstance(body, dict) else body
-            for name, body in chains_raw.items()
+            for name, body in _named(document, "chain", mistakes)
         ],
         Chain,
         "chain",
         mistakes,
     )
-    directory = Directory(tuple(people), tuple(lines), tuple(chains))
+    rows = [calendar_row(name, body, mistakes) for name, body in _named(document, "calendar", mistakes)]
+    calendars = _read([row for row in rows if row is not None], Calendar, "calendar", mistakes)
+    directory = Directory(tuple(people), tuple(lines), tuple(chains), tuple(calendars), zone)
     mistakes.extend(check(directory))
     if mistakes:
         raise Mistakes(mistakes)
     return directory
+
+
+def _named(document: dict[str, Any], table: str, mistakes: list[Mistake]) -> list[tuple[str, Any]]:
+    """The tables `[<table>.<id>]`."""
+    found = document.get(table, {})
+    if not isinstance(found, dict):
+        mistakes.append(Mistake(table, found, f"write [{table}.<id>], one table for each {table}"))
+        return []
+    return list(found.items())
+
+
+def _people(rows: Any, zone: str, mistakes: list[Mistake]) -> Any:
+    if not isinstance(rows, list):
+        return rows
+    return [
+        person_row(row, f"person[{row.get('id', index)}]", zone, mistakes) if isinstance(row, dict) else row
+        for index, row in enumerate(rows)
+    ]
 
 
 def _without_floats(chain: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +121,12 @@ def check(directory: Directory) -> list[Mistake]:
         if times > 1:
             remedy = "belongs to more than one person: who answered could not be told; give each his own"
             mistakes.append(Mistake("person.extensions", extension, remedy))
+    calendars = {calendar.id for calendar in directory.calendars}
     for person in directory.people:
+        if person.hours and person.hours not in calendars:
+            mistakes.append(
+                Mistake(f"person[{person.id}].hours", person.hours, "no such calendar; write [calendar.<id>]")
+            )
         if not person.id.replace("-", "").replace("_", "").replace(".", "").isalnum():
             mistakes.append(Mistake("person.id", person.id, "use letters, digits, dots, dashes, underscores"))
     for line in directory.lines:
@@ -124,6 +150,8 @@ def _check_chain(directory: Directory, chain: Chain) -> list[Mistake]:
             mistakes.append(Mistake(f"{where}.heads", head, "has no extension and can never be rung"))
         if times > 1:
             mistakes.append(Mistake(f"{where}.heads", head, "given twice; the list begins again by itself"))
+    if chain.calendar and directory.calendar(chain.calendar) is None:
+        mistakes.append(Mistake(f"{where}.calendar", chain.calendar, NO_CALENDAR))
     mistakes += with_deviations(Terms(), chain.terms, f"{where}.terms")[1]
     return mistakes
 
@@ -135,9 +163,12 @@ def differences(before: Directory, after: Directory) -> list[str]:
         ("person", {row.id: row for row in before.people}, {row.id: row for row in after.people}),
         ("line", {row.number: row for row in before.lines}, {row.number: row for row in after.lines}),
         ("chain", {row.id: row for row in before.chains}, {row.id: row for row in after.chains}),
+        ("calendar", {row.id: row for row in before.calendars}, {row.id: row for row in after.calendars}),
     ):
         for key in sorted(old.keys() | new.keys()):
             lines += _difference(f"{what} {key}", old.get(key), new.get(key))
+    if before.zone != after.zone:
+        lines.append(f"~ company: zone {before.zone} -> {after.zone}")
     return lines
 
 
@@ -156,4 +187,12 @@ def _difference(name: str, old: Any, new: Any) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """A value as a line of differences shows it; of a table only what is not default."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, msgspec.Struct):
+        said = msgspec.to_builtins(value)
+        return " ".join(
+            f"{name}={_plain(tuple(part) if isinstance(part, list) else part)}" for name, part in said.items()
+        )
+    return str(value)
