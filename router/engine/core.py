@@ -61,6 +61,14 @@ class Admission(msgspec.Struct, frozen=True):
     personal: Mapping[str, tuple[str, str]] = {}
     """Field of the event -> (kind, value) of personal data to be replaced by a token."""
     raw: bytes | None = None
+    personal_lists: Mapping[str, tuple[tuple[str, str], ...]] = {}
+    """As `personal`, for fields that hold several tokens."""
+
+    def secrets(self) -> Iterable[tuple[str, str]]:
+        """All personal data it brings, as (kind, value)."""
+        yield from self.personal.values()
+        for pairs in self.personal_lists.values():
+            yield from pairs
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -293,14 +301,18 @@ class Core:
         raise RuntimeError(message)
 
     def _with_tokens(self, admission: Admission, draft: Draft) -> Event:
-        if not admission.personal:
+        if not admission.personal and not admission.personal_lists:
             return admission.event
-        if not all(storable(value) for _, value in admission.personal.values()):
+        if not all(storable(value) for _, value in admission.secrets()):
             raise ValueError(UNSTORABLE)
-        tokens = {
+        tokens: dict[str, Any] = {
             name: self.vault.token(kind, value, draft.batch.secrets, draft.undo)
             for name, (kind, value) in admission.personal.items()
         }
+        for name, pairs in admission.personal_lists.items():
+            tokens[name] = tuple(
+                self.vault.token(kind, value, draft.batch.secrets, draft.undo) for kind, value in pairs
+            )
         return msgspec.structs.replace(admission.event, **tokens)
 
     def _take_step(  # noqa: PLR0913 - the parts of one admission, passed on unpacked because this is the hot path

@@ -136,7 +136,7 @@ def test_a_person_with_absences_hours_and_devices() -> None:
         extensions=["101"],
         hours="office",
         absences=[{"from": date(2026, 12, 28), "until": date(2027, 1, 8), "reason": "leave"},
-                  {"from": datetime(2026, 11, 25, 14, 0), "until": "2026-11-25T16:00"}],
+                  {"from": datetime.fromisoformat("2026-11-25T14:00"), "until": "2026-11-25T16:00"}],
         devices=[{"extension": "901", "kind": "mobile"}, {"extension": "101", "no_ringing_after_s": 4.5}],
     )  # fmt: skip
     document["calendar"] = {"office": {"monday": ["14:00-18:00", "9:00-13:00"], "days": {"2026-12-31": "closed"}}}
