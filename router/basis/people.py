@@ -95,10 +95,10 @@ class Chain(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     heads: tuple[PersonId, ...]
     title: str = ""
-    calendar: str = ""
-    """Id of the calendar in which it serves; empty: always."""
     terms: dict[str, bool | int | str] = {}
     """Deviations from the default terms: durations in seconds under the key `…_s`, the rest as in `chains.terms`."""
+    calendar: str = ""
+    """Id of the calendar in which it serves; empty: always."""
 
 
 class Directory(msgspec.Struct, frozen=True, omit_defaults=True):

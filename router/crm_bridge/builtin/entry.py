@@ -14,6 +14,9 @@ from router.basis.phone import masked, normal
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 
+NUMBER = re.compile(r"\+[0-9]{8,15}")
+"""E.164: 15 digits at most (ITU-T E.164, 6.2.1). Not stricter: a country opens prefixes before packages know them."""
+
 LONGEST = {"name": 200, "note": 2_000}
 """Characters: names of legal entities reach 150; a note that is longer belongs into a CRM."""
 
@@ -100,7 +103,7 @@ def _phones(value: Any, where: str, mistakes: list[Mistake], region: str) -> tup
     found: list[str] = []
     for text in _list(value, where, mistakes):
         number = normal(text, region)
-        if number is None or not number.startswith("+"):
+        if number is None or not NUMBER.fullmatch(number):
             remedy = "no number that can be dialled; write it with + and the country's code"
             mistakes.append(Mistake(where, masked(text), remedy))
         else:
