@@ -1,5 +1,5 @@
 """Reads `clients.toml`: `[[client]]` tables. Unlike `people.toml` it is not the whole truth: whoever is not named in it
-stays as he is (docs/decisions/0015-clients-in-a-file-of-their-own.md)."""
+stays as he is (docs/decisions/0015-clients-are-chains-that-rest.md)."""
 
 from typing import Any
 
