@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 CLIENTS = 10_000
-TOGETHER = 500
+TOGETHER = 200
 LOOKS = 100_000
 
 

@@ -244,8 +244,11 @@ def test_terms_of_the_company_are_the_defaults() -> None:
 
 
 def test_errors_come_first_and_hours_are_not_guessed_beside_them() -> None:
-    findings = lint(company(6, calendar="nowhere"), NOW)
-    assert [finding.severity for finding in findings] == ["error", "warning"]
+    # Without its calendar the chain would seem to serve always, and its people's nights would seem to be holes.
+    broken = company(6, calendar="nowhere", calendars=(OFFICE,), first={"hours": "office"})
+    people = tuple(msgspec.structs.replace(person, hours="office") for person in broken.people)
+    findings = lint(msgspec.structs.replace(broken, people=people), NOW)
+    assert [finding.code for finding in findings] == ["unknown_calendar", "never_reached"]
 
 
 def test_many_chains_are_looked_through_each_for_itself() -> None:
