@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from router.basis.calendar import Calendar
-from router.basis.instants import SECOND, Duration
+from router.basis.instants import Duration
 
 PersonId = str
 
@@ -40,13 +40,13 @@ class Device(msgspec.Struct, frozen=True, omit_defaults=True):
     """From when the time of an offer is counted."""
     no_ringing_after: Duration | None = None
     """Not reported ringing by then it counts as unreachable; 0: never; None: as the chain's terms say (2 s)."""
-    cap: Duration = Duration(12 * SECOND)
-    """The longest offer from its beginning, where it counts from ringing (design, law 3: start + 12 s)."""
+    cap: Duration | None = None
+    """The longest offer from its beginning, where it counts from ringing; None: as the chain's terms say (12 s)."""
     press_1: bool = False
     """Whoever answers must press 1 before he is connected: a voicemail cannot (where the PBX is able to ask)."""
 
 
-MOBILE = Device("", "mobile", "ringing", Duration(0), Duration(12 * SECOND), press_1=True)
+MOBILE = Device("", "mobile", "ringing", Duration(0), press_1=True)
 """The defaults of a mobile behind a trunk (design, section 5). Silence is judged by the cap alone."""
 
 

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from router.basis.calendar import Calendar, countries, minutes_of, zones
-from router.basis.duty import span_of
 from router.basis.failures import Mistake
 from router.basis.instants import SECOND
 from router.basis.people import COMPANY_ZONE, MOBILE, Absence, Device, Reason
+from router.basis.timetable import span_of
 
 Row = dict[str, Any]
 

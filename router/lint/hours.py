@@ -10,9 +10,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from router.basis.calendar import Span, instant_of, transfers_known_until
-from router.basis.duty import Duty
 from router.basis.instants import DAY, Instant, as_datetime
 from router.basis.people import Chain, Directory
+from router.basis.timetable import Timetable
 from router.lint.finding import Finding
 
 AHEAD_DAYS = 366
@@ -25,9 +25,9 @@ Piece = tuple[date, Instant, Instant]
 
 def hours(directory: Directory, now: Instant) -> Iterator[Finding]:
     """Findings of all chains and calendars."""
-    duty, zone = Duty(directory), ZoneInfo(directory.zone)
+    table, zone = Timetable(directory), ZoneInfo(directory.zone)
     for chain in directory.chains:
-        yield from _chain(chain, directory, duty, now, zone)
+        yield from _chain(chain, directory, table, now, zone)
     last = as_datetime(Instant(now + AHEAD_DAYS * DAY)).astimezone(zone).year
     used = {chain.calendar for chain in directory.chains} | {person.hours for person in directory.people}
     for calendar in directory.calendars:
@@ -42,9 +42,9 @@ def hours(directory: Directory, now: Instant) -> Iterator[Finding]:
             yield Finding("transfers_unknown", "warning", params=params)
 
 
-def _chain(chain: Chain, directory: Directory, duty: Duty, now: Instant, zone: ZoneInfo) -> Iterator[Finding]:
+def _chain(chain: Chain, directory: Directory, table: Timetable, now: Instant, zone: ZoneInfo) -> Iterator[Finding]:
     until = Instant(now + AHEAD_DAYS * DAY)
-    calendar = duty.calendar_of(chain.id)
+    calendar = table.calendar_of(chain.id)
     served = [(now, until)] if calendar is None else _within(calendar.spans(now, AHEAD_DAYS + 1), now, until)
     if not served:
         yield Finding("never_open", "warning", chain.id, params={"calendar": chain.calendar})
@@ -52,7 +52,7 @@ def _chain(chain: Chain, directory: Directory, duty: Duty, now: Instant, zone: Z
     heads = [person for head in chain.heads if (person := directory.person(head)) is not None and person.phones]
     if not heads:
         return  # told as an error
-    worked = _joined(span for person in heads for span in duty.working_spans(person.id, now, until))
+    worked = _joined(span for person in heads for span in table.working_spans(person.id, now, until))
     holes = list(_by_date(_without(served, worked), zone))
     if not holes:
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from router.basis.instants import SECOND
 from router.basis.people import Chain, Device, Directory, Person
-from router.chains.terms import OnListEnd, Terms, with_deviations
+from router.chains.terms import OnListEnd, Order, Spread, Terms, with_deviations
 from router.lint.finding import Finding
 
 MOBILE_RINGS_WITHIN = 4 * SECOND
@@ -29,7 +29,7 @@ def offers(directory: Directory, base: Terms) -> Iterator[Finding]:
 
 
 def _window(chain: Chain, terms: Terms, heads: list[Person]) -> Iterator[Finding]:
-    if not heads or not _one_by_one(chain):
+    if not heads or not _one_by_one(terms):
         return
     quick = slow = 0
     """When this head's offer begins if mobiles before him ring at once, and if they take as long as they may."""
@@ -49,18 +49,21 @@ def _window(chain: Chain, terms: Terms, heads: list[Person]) -> Iterator[Finding
         yield Finding(code, "warning", chain.id, params=params)
 
 
-def _one_by_one(chain: Chain) -> bool:
+def _one_by_one(terms: Terms) -> bool:
     """Whether the list is walked from its first head in the order in which it is written: only then is the last one
     always the last."""
-    return chain.terms.get("order", "fixed") == "fixed" and chain.terms.get("spread", "one_by_one") == "one_by_one"
+    return terms.order is Order.FIXED and terms.spread is Spread.ONE_BY_ONE and not terms.all_in_last
 
 
 def _offer(person: Person, terms: Terms) -> tuple[int, int]:
     """The shortest and the longest full offer to this head; his telephones ring together, and the last one ends it."""
-    counted = [device for device in person.phones if device.count_from == "ringing"]
-    plain = [terms.ring] if len(counted) < len(person.phones) else []
-    shortest = max((*plain, *(min(terms.ring, device.cap) for device in counted)))
-    return shortest, max((*plain, *(device.cap for device in counted)))
+    caps = [_cap(device, terms) for device in person.phones if device.count_from == "ringing"]
+    plain = [terms.ring] if len(caps) < len(person.phones) else []
+    return max((*plain, *(min(terms.ring, cap) for cap in caps))), max((*plain, *caps))
+
+
+def _cap(device: Device, terms: Terms) -> int:
+    return terms.reach if device.cap is None else device.cap
 
 
 def _never(chain: Chain, person: Person, code: str, begins: int, terms: Terms) -> Finding:
@@ -78,10 +81,10 @@ def _device(chain: Chain, terms: Terms, person: Person, device: Device) -> Itera
     if device.count_from == "offer":
         if silence and silence > terms.ring - terms.min_offer:
             yield found("device_eats_hop", silent_s=_s(silence))
-    elif device.cap < terms.ring:
-        yield found("cap_cuts_ring", cap_s=_s(device.cap))
-    elif device.cap >= 2 * terms.ring:
-        yield found("cap_eats_hops", cap_s=_s(device.cap))
+    elif (cap := _cap(device, terms)) < terms.ring:
+        yield found("cap_cuts_ring", cap_s=_s(cap))
+    elif cap >= 2 * terms.ring:
+        yield found("cap_eats_hops", cap_s=_s(cap))
     if device.kind == "mobile":
         if device.count_from == "offer":
             yield found("mobile_counts_from_offer")

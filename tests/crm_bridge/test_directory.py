@@ -153,9 +153,10 @@ def test_a_person_with_absences_hours_and_devices() -> None:
         "mobile",
         "ringing",
         0,
-        12 * SECOND,
+        None,
     )
     assert mobile.press_1
+    assert Terms().reach == 12 * SECOND, "what `None` stands for"
     assert directory.owner("901") is anna
     office = directory.calendar("office")
     assert office is not None

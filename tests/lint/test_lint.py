@@ -230,7 +230,9 @@ def test_the_turn_that_comes_too_late_is_reckoned_by_device() -> None:
     assert slow.params["begins_s"] == "40", "12 + 12 + 8 + 8; at best 32"
 
 
-@pytest.mark.parametrize("terms", [{"order": "rotate"}, {"order": "longest_idle"}, {"spread": "ring_all"}])
+@pytest.mark.parametrize(
+    "terms", [{"order": "rotate"}, {"order": "longest_idle"}, {"spread": "ring_all"}, {"all_in_last_s": 8}]
+)
 def test_a_list_that_is_not_walked_from_its_head_has_no_last_one(terms: dict[str, int | str]) -> None:
     assert found(company(8, terms=terms), "never_reached") is None
 

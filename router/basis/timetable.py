@@ -1,9 +1,9 @@
 """Who works at an instant, by calendars and absences. Pure.
 
-    duty = Duty(directory)
-    duty.chain_open("sales", at)      does the chain serve callers now
-    duty.chain_opens("sales", at)     when it does again
-    duty.off("oleg", at)              why a person does not work now, and until when; None: he works
+    table = Timetable(directory)
+    table.chain_open("sales", at)     does the chain serve callers now
+    table.chain_opens("sales", at)    when it does again
+    table.off("oleg", at)             why a person does not work now, and until when; None: he works
 
 What was pressed ("I am away") and what the PBX reports is the roster's; this is what was written beforehand. Build one
 per directory and keep it: calendars are made ready once. As with calendars, a look asks, never a machine.
@@ -35,7 +35,7 @@ class Off(msgspec.Struct, frozen=True):
 OFF_HOURS = "off_hours"
 
 
-class Duty:
+class Timetable:
     """The hours of one directory, ready to be asked."""
 
     def __init__(self, directory: Directory) -> None:
