@@ -4,6 +4,7 @@
     timer     lateness of deadlines at 10,000 live calls, over bare `call_at`
     restart   from opening the store to all deadlines armed, 10,000 live calls
     memory    bytes per live call
+    clients   10,000 clients: import, start, look-up by number
     wire      gaps and release on the wire, beside Asterisk's queue and Dial() (needs Asterisk; root)
 
 Ratios are of two things measured in turn in the same run on the same machine; absolute figures only place them.
@@ -17,7 +18,7 @@ import platform
 import sys
 import time
 
-ROOMS = ("webhook", "timer", "restart", "memory", "wire")
+ROOMS = ("webhook", "timer", "restart", "memory", "clients", "wire")
 
 
 def main() -> int:

@@ -123,7 +123,8 @@ def measure(calls: int = CALLS, rounds: int = ROUNDS, at_once: int = AT_ONCE) ->
         "at_once": at_once,
         "left": left,
         "latency_ms": {
-            name: median(run["latency_ms"]["median"] for run in runs) for name, runs in (("floor", floors), ("ours", ours))
+            name: median(run["latency_ms"]["median"] for run in runs)
+            for name, runs in (("floor", floors), ("ours", ours))
         },
         "load": os.getloadavg()[0],
         "ratio_of_rounds": [round(ratio, 3) for ratio in ratios],

@@ -17,6 +17,7 @@ from router.basis.people import Directory
 from router.chains.events import DirectoryApplied
 from router.chains.roster import ROSTER
 from router.chat_notify.inbox import Inbox
+from router.clients import Clients
 from router.config import Config
 from router.control import Control
 from router.engine.auditor import Auditor
@@ -31,6 +32,7 @@ from router.health import add_health
 from router.office import Office, machines
 from router.switch import Switch
 from router.web import Desk, add_pages
+from router.web.clients import ClientsApi
 
 log = structlog.get_logger(__name__)
 
@@ -77,9 +79,10 @@ class Server:
         self.registry = parts.registry or REGISTRY
         self.metrics = EngineMetrics(self.engine, self.registry)
         self.inbox = Inbox(self.engine.store)
+        self.clients = Clients(self.engine)
         self.switches = [self._switch(index) for index in range(len(config.telephones))]
         self.auditor = Auditor(self.engine, self.metrics.found)
-        self.control = Control(self.engine, config.server.data)
+        self.control = Control(self.engine, config.server.data, self.clients)
         self.url = ""
         """Where the server listens, once it does."""
         self._runner: web.AppRunner | None = None
@@ -113,6 +116,7 @@ class Server:
 
     async def _start(self, directory: Directory | None) -> None:
         recovered = await self.engine.open(switch.lane for switch in self.switches)
+        await self.clients.open()
         self.engine.performers["inbox"] = self.inbox.perform
         self._tasks.append(asyncio.create_task(self.engine.run(), name="engine"))
         if directory is not None and ROSTER not in self.engine.core.live:
@@ -181,6 +185,7 @@ class Server:
             demo=self.config.demo,
         )
         add_pages(app, desk)
+        app.add_routes(ClientsApi(self.clients, self.config.api_token, server.region).routes())
         add_health(app, self.engine, self.switches, self.registry)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUESTS_END_WITHIN)
         await self._runner.setup()

@@ -4,7 +4,6 @@ Commands of the packages beside the server (`demo`, `simulate`) are found by the
 """
 
 import asyncio
-import contextlib
 import getpass
 import json
 import signal
@@ -17,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from router import collector
+from router import client_commands, collector
 from router.basis.failures import Mistakes, Permanent
 from router.engine import crashes
 from router.logs import set_up
@@ -34,6 +33,7 @@ CONFIG = Path("hopline.toml")
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
 DataOption = Annotated[Path, typer.Option("--data", help="the data folder of the server")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+LanguageOption = Annotated[str, typer.Option("--language", help="ru or en")]
 
 ENDED_FOR_GOOD = 4
 """Exit code when a start anew would only do harm (another server took the application over): a person has to look.
@@ -78,6 +78,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         sys.exit(ENDED_FOR_GOOD)
 
 
+app.add_typer(client_commands.commands(run), name="clients")
+
+
 @app.command()
 def serve(config: ConfigOption = CONFIG) -> None:
     """Start the server."""
@@ -112,37 +115,93 @@ async def serve_until_stopped(config: Any, directory: Any = None) -> None:
 
 @app.command("check-config")
 def check_config(
-    config: ConfigOption = CONFIG, people: Annotated[Path | None, typer.Option(help="people.toml")] = None
+    config: ConfigOption = CONFIG,
+    people: Annotated[Path | None, typer.Option(help="people.toml")] = None,
+    language: LanguageOption = "ru",
+    as_json: JsonOption = False,
 ) -> None:
-    """Read the configuration (and people) and report all mistakes together."""
+    """Read the configuration (and people) and report all mistakes together, and what is doubtful in the chains."""
     from router.config import read_config
     from router.crm_bridge.directory import read_directory
+    from router.lint import lint
 
     mistakes: list[Any] = []
+    findings: list[Any] = []
     try:
         read_config(config)
     except Mistakes as found:
         mistakes += found.mistakes
     try:
         if people is not None:
-            read_directory(people)
+            findings = lint(read_directory(people), _now())
     except Mistakes as found:
         mistakes += found.mistakes
+    if as_json:
+        _print_checked(mistakes, findings)
+        sys.exit(2 if mistakes else 0)
+    _tell_findings(findings, language)
     if mistakes:
         raise Mistakes(mistakes)
     print("no mistakes found")
 
 
+def _now() -> Any:
+    from router.engine.clock import SystemClock
+
+    return SystemClock().now()
+
+
+def _tell_findings(findings: list[Any], language: str) -> None:
+    """What the linter found, a line each, on standard error."""
+    from router.lint import words
+
+    for finding in findings:
+        print(words.line(finding, language), file=sys.stderr)
+
+
+def _print_checked(mistakes: list[Any], findings: list[Any]) -> None:
+    from router.lint import words
+
+    told = [{"key": one.key, "value": str(one.value), "remedy": one.remedy} for one in mistakes]
+    print(json.dumps({"mistakes": told, "findings": list(map(words.as_data, findings))}, ensure_ascii=False))
+
+
 @app.command()
 def apply(
-    people: Annotated[Path, typer.Argument(help="people.toml: people, lines, chains")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="people.toml (people, lines, chains) or clients.toml")],
     data: DataOption = Path("data"),
     dry: Annotated[bool, typer.Option("--dry-run", help="only show what would change")] = False,
+    language: LanguageOption = "ru",
+    as_json: JsonOption = False,
+    region: Annotated[str, typer.Option(help="country in which clients' numbers without a + are read")] = "RU",
 ) -> None:
-    """Make a file the company's directory of people, lines and chains; shows what changes."""
-    from router.crm_bridge.directory import read_directory
+    """Make a file the company's directory, or write its clients into the client book; shows what changes.
 
-    changed = run(_apply(read_directory(people), data, dry=dry))
+    What is doubtful in the chains is told; what makes them useless is refused.
+    """
+    from router.crm_bridge.builtin.document import clients_of, is_clients
+    from router.crm_bridge.directory import directory_of
+    from router.crm_bridge.toml_file import read_toml
+    from router.lint import lint, words
+
+    document = read_toml(path)
+    if is_clients(document):
+        told = run(client_commands.bring(clients_of(document, region), data, dry=dry))
+        if told.mistakes:
+            raise Mistakes(told.mistakes)
+        client_commands.tell(told, dry=dry, as_json=as_json)
+        return
+    directory = directory_of(document)
+    findings = lint(directory, _now())
+    if not as_json:
+        _tell_findings(findings, language)
+    if any(finding.severity == "error" for finding in findings):
+        sys.exit(2)
+    changed = run(_apply(directory, data, dry=dry))
+    if as_json:
+        said = {"changed": changed, "dry": dry, "findings": list(map(words.as_data, findings))}
+        print(json.dumps(said, ensure_ascii=False))
+        return
     for line in changed:
         print(line)
     print("nothing changes" if not changed else "would be changed" if dry else "applied")
@@ -150,51 +209,22 @@ def apply(
 
 async def _apply(directory: Any, data: Path, *, dry: bool) -> list[str]:
     from router.control import apply_directory, ask, running_server
+    from router.own_engine import own_engine
 
     by = getpass.getuser()
     async with running_server(data) as server:
         if server is not None:
             body = {"directory": msgspec.to_builtins(directory), "by": by, "dry": dry}
             return list((await ask(server, "/apply", body))["changed"])
-    engine, task = await _own_engine(data)
-    try:
+    async with own_engine(data) as engine:
         return await apply_directory(engine, directory, by, dry=dry)
-    finally:
-        await engine.stop()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await engine.store.close()
-
-
-async def _own_engine(data: Path) -> tuple[Any, asyncio.Task[None]]:
-    """An engine over the journal without a server; takes the writer's lock or fails. Its effects stay in the outbox."""
-    from router.app import JOURNAL
-    from router.engine.clock import SystemClock
-    from router.engine.core import Core
-    from router.engine.shell import Engine
-    from router.engine.store.sqlite import SqliteStore
-    from router.engine.vault import Vault
-    from router.office import Office, machines
-
-    engine = Engine(Core(machines(), Office({}).looks(), Vault()), SqliteStore(data / JOURNAL), SystemClock())
-    try:
-        recovered = await engine.open()
-    except BaseException:
-        await engine.store.close()
-        raise
-    for order in recovered:
-        engine.out_of_sight(order.delivery.lane)
-    for lane in engine.outbox.lanes():
-        engine.out_of_sight(lane)
-    return engine, asyncio.create_task(engine.run())
 
 
 @app.command()
 def explain(
     call: Annotated[str, typer.Argument(help="the call: the PBX's id or the chain's")],
     data: DataOption = Path("data"),
-    language: Annotated[str, typer.Option(help="ru or en")] = "ru",
+    language: LanguageOption = "ru",
     as_json: JsonOption = False,
 ) -> None:
     """Say why a call went the way it went."""

@@ -17,6 +17,7 @@ from router.basis.failures import Mistake, Mistakes
 from router.telephony_adapter.port import PORT_VERSION, Adapter, Telephony
 
 SECRET_VARIABLE = "HOPLINE_SECRET"  # noqa: S105 - the name, not the secret
+API_TOKEN_VARIABLE = "HOPLINE_API_TOKEN"  # noqa: S105 - the name, not the token
 SECRET_LENGTH = 32
 """Characters at least: 128 bits if they are hex digits."""
 
@@ -60,6 +61,8 @@ class Config:
     secret: str
     """Signs personal links; from the environment."""
     demo: bool = False
+    api_token: str = field(default="", repr=False)
+    """Opens the JSON API to programs; from the environment. Empty: the API is closed."""
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -83,6 +86,7 @@ def config_of(document: dict[str, Any], *, demo: bool = False) -> Config:
     ]
     server = _read(ServerSettings, document.get("server", {}), "server", mistakes)
     secret = _secret(mistakes)
+    token = _api_token(mistakes)
     sections = document.get("pbx", {})
     telephones: list[Telephony] = []
     if not isinstance(sections, dict) or not sections:
@@ -96,7 +100,7 @@ def config_of(document: dict[str, Any], *, demo: bool = False) -> Config:
             telephones.append(built)
     if mistakes or server is None:
         raise Mistakes(mistakes)
-    return Config(server, tuple(telephones), secret, demo)
+    return Config(server, tuple(telephones), secret, demo, token)
 
 
 def adapters() -> dict[str, Adapter]:
@@ -163,3 +167,14 @@ def _secret(mistakes: list[Mistake]) -> str:
         )
         mistakes.append(Mistake(SECRET_VARIABLE, "***" if secret else "", remedy))
     return secret
+
+
+def _api_token(mistakes: list[Mistake]) -> str:
+    token = os.environ.get(API_TOKEN_VARIABLE, "")
+    if token and (len(token) < SECRET_LENGTH or not token.isascii() or any(letter.isspace() for letter in token)):
+        remedy = (
+            f"set it to at least {SECRET_LENGTH} random characters without spaces, for example the output of "
+            "`openssl rand -hex 32`; or leave it out, then the API is closed"
+        )
+        mistakes.append(Mistake(API_TOKEN_VARIABLE, "***", remedy))
+    return token

@@ -18,6 +18,8 @@ from router.basis.failures import Mistake, Mistakes
 from router.basis.people import Directory
 from router.chains.events import DirectoryApplied
 from router.chains.roster import ROSTER
+from router.clients import Clients, Saved
+from router.crm_bridge.builtin.entry import Placed
 from router.crm_bridge.directory import differences
 from router.engine.core import Admission
 from router.engine.shell import Engine
@@ -25,6 +27,9 @@ from router.engine.store.port import StoreUnavailable
 from router.office import roster_of
 
 SOCKET = "hopline.sock"
+
+BODY_LIMIT = 16 * 1024 * 1024
+"""Bytes of a command at most: a directory of some thousand people, or a part of an import."""
 
 ENDS_WITHIN = 1.0
 """Seconds that a command under way has when the server stops."""
@@ -42,18 +47,36 @@ async def apply_directory(engine: Engine, directory: Directory, by: str, *, dry:
     return changed
 
 
+def told(saved: Saved) -> dict[str, Any]:
+    """What became of a list of clients, as it goes over the socket."""
+    return {
+        "ids": saved.ids,
+        "words": saved.words,
+        "changed": saved.changed,
+        "warnings": saved.warnings,
+        "mistakes": [{"key": one.key, "value": one.value, "remedy": one.remedy} for one in saved.mistakes],
+    }
+
+
 class Control:
     """The server's end of the socket."""
 
-    def __init__(self, engine: Engine, data: Path) -> None:
+    def __init__(self, engine: Engine, data: Path, clients: Clients) -> None:
         self._engine = engine
+        self._clients = clients
         self._path = data / SOCKET
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Open the socket. Raises Mistakes."""
-        app = web.Application()
-        app.add_routes([web.post("/apply", self._apply), web.get("/status", self._status)])
+        app = web.Application(client_max_size=BODY_LIMIT)
+        app.add_routes(
+            [
+                web.post("/apply", self._apply),
+                web.post("/clients", self._save_clients),
+                web.get("/status", self._status),
+            ]
+        )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=ENDS_WITHIN)
         await runner.setup()
         self._path.unlink(missing_ok=True)  # ours alone: whoever gets here holds the writer's lock
@@ -80,6 +103,15 @@ class Control:
         except StoreUnavailable as error:
             return web.json_response({"error": str(error)}, status=503)
         return web.json_response({"changed": changed})
+
+    async def _save_clients(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        placed = msgspec.convert(body["clients"], list[Placed])
+        try:
+            saved = await self._clients.save(placed, str(body["by"]), dry=bool(body["dry"]))
+        except StoreUnavailable as error:
+            return web.json_response({"error": str(error)}, status=503)
+        return web.json_response(told(saved))
 
     async def _status(self, request: web.Request) -> web.Response:
         lanes = sorted(self._engine.lanes_out_of_sight())

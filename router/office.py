@@ -17,6 +17,7 @@ from router.chains.attendance import Presence
 from router.chains.call import CallMachine
 from router.chains.call_states import CallSeen, Connecting, Filed, Opening, Ringing, Stranger, Waiting
 from router.chains.callback import CallbackMachine
+from router.chains.client import ClientMachine
 from router.chains.enquiry import NOTHING_KNOWN
 from router.chains.events import (
     CallArrived,
@@ -38,9 +39,9 @@ NOTHING = CallSeen()
 NOBODY = Presence()
 
 
-def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine]:
+def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine, ClientMachine]:
     """All machines of this release, every version that may still have chains under way."""
-    return (CallMachine(), CallbackMachine(), RosterMachine())
+    return (CallMachine(), CallbackMachine(), RosterMachine(), ClientMachine())
 
 
 def call_chain(pbx: str, call: str) -> ChainId:

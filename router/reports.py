@@ -9,10 +9,14 @@ from typing import Any
 
 from router.audit import Audit, audit
 from router.basis.instants import Instant, iso
+from router.basis.phone import masked
 from router.chains.call import CallMachine
 from router.chains.call_states import CallEvent
+from router.chains.client import ClientMachine
 from router.chains.explain import Told, explain
 from router.chains.roster import Roster, RosterMachine
+from router.clients import kept_of, plain, tokens_of
+from router.crm_bridge.builtin import ClientBook, Entry
 from router.engine.core import Core
 from router.engine.journal import StoredChain, StoredRecord
 from router.engine.replay import replay
@@ -92,6 +96,34 @@ async def _replay(
         for record in history:
             result["lines"].append(f"{iso(record.at)} {record.source:16} {record.event.decode()}")
         result["lines"].append(f"state {type(folded.state).__name__}")
+
+
+async def client_entries(data: Path) -> list[Entry]:
+    """All clients of the client book in plain, in the order of their ids."""
+    async with opened(data) as (core, reading):
+        book = await _book(core, reading)
+        return plain(book, await reading.vault({token for client in book for token in tokens_of(client)}))
+
+
+async def client_conflicts(data: Path) -> list[dict[str, Any]]:
+    """Numbers (masked) and mails that stand with several active clients."""
+    async with opened(data) as (core, reading):
+        conflicts = (await _book(core, reading)).conflicts()
+        values = await reading.vault({conflict.token for conflict in conflicts})
+        shown = {token: value if "@" in value else masked(value) for token, value in values.items()}
+        return [
+            {"contact": shown.get(conflict.token, conflict.token), "clients": list(conflict.clients)}
+            for conflict in conflicts
+        ]
+
+
+async def _book(core: Core, reading: Reading) -> ClientBook:
+    book = ClientBook()
+    async for row in reading.chains(ClientMachine.kind):
+        kept = kept_of(core, row)
+        if kept is not None:
+            book.put(kept.client)
+    return book
 
 
 async def audit_journal(data: Path) -> Audit:

@@ -8,6 +8,7 @@ unknown where the PBX rang on its own. Personal data arrives as tokens.
 from enum import StrEnum
 from typing import Literal
 
+from router.basis.clients import ClientKind
 from router.basis.instants import Instant
 from router.basis.machine import Event, Token
 from router.basis.people import Directory
@@ -232,3 +233,26 @@ class DeviceSeen(Event, frozen=True):
 
     extension: str
     reachable: bool
+
+
+# --- the client book ----------------------------------------------------------------------------------------------
+
+
+class ClientSaved(Event, frozen=True):
+    """Somebody wrote a client's entry, as a whole: by file, by CSV, by the API."""
+
+    client: str
+    """The entry's id."""
+    by: str
+    """Who wrote it: a person id, `api`, or the user of the machine who gave the command."""
+    kind: ClientKind
+    responsible: str
+    active: bool
+    priority: int
+    name: Token = ""
+    phones: tuple[Token, ...] = ()
+    mails: tuple[Token, ...] = ()
+    note: Token = ""
+    """Empty: none."""
+    expected: int | None = None
+    """The revision the writer had before his eyes; 0: none, the client is to be new; None: whatever there is."""

@@ -64,6 +64,14 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     personal: Mapping[str, tuple[str, str]] = {}
     """Field of the event -> (kind, value) of personal data to be replaced by a token."""
     raw: bytes | None = None
+    personal_lists: Mapping[str, tuple[tuple[str, str], ...]] = {}
+    """As `personal`, for fields that hold several tokens."""
+
+    def secrets(self) -> Iterable[tuple[str, str]]:
+        """All personal data it brings, as (kind, value)."""
+        yield from self.personal.values()
+        for pairs in self.personal_lists.values():
+            yield from pairs
 
 
 class Live(msgspec.Struct, frozen=True, gc=False):
@@ -268,7 +276,8 @@ class Core:
         live = self.live.get(admission.chain)
         if admission.origin is not None and live is not None and admission.origin in live.origins:
             return Answer(admission, reply=live.origins[admission.origin], twin=True)
-        event = self._with_tokens(admission, draft) if admission.personal else admission.event
+        has_secrets = admission.personal or admission.personal_lists
+        event = self._with_tokens(admission, draft) if has_secrets else admission.event
         follow_ups: deque[tuple[ChainId, Event, str, str | None]] = deque()
         passed_over: dict[str, set[ChainId]] = {}
         reply = self._take_step(
@@ -296,12 +305,16 @@ class Core:
         raise RuntimeError(message)
 
     def _with_tokens(self, admission: Admission, draft: Draft) -> Event:
-        if not all(storable(value) for _, value in admission.personal.values()):
+        if not all(storable(value) for _, value in admission.secrets()):
             raise ValueError(UNSTORABLE)
-        tokens = {
+        tokens: dict[str, Any] = {
             name: self.vault.token(kind, value, draft.batch.secrets, draft.undo)
             for name, (kind, value) in admission.personal.items()
         }
+        for name, pairs in admission.personal_lists.items():
+            tokens[name] = tuple(
+                self.vault.token(kind, value, draft.batch.secrets, draft.undo) for kind, value in pairs
+            )
         return msgspec.structs.replace(admission.event, **tokens)
 
     def _take_step(  # noqa: PLR0913 - the parts of one admission, passed on unpacked because this is the hot path
@@ -329,7 +342,7 @@ class Core:
             step: Step[Any] = machine.start(event, seen, at)
         else:
             machine, sequence, origins = before.machine, before.sequence + 1, before.origins
-            at = draft.now if draft.now > before.at else before.at
+            at = max(before.at, draft.now)
             seen = look(chain, event, self, at) if look else None
             step = machine.step(before.state, event, seen, at)
         state, final = step.state, machine.standing(step.state).final

@@ -389,7 +389,7 @@ class Engine:
         cold = self.core.cold({admission.chain for admission in admissions})
         if cold:
             await self._load(cold)
-        values = {pair for admission in admissions for pair in admission.personal.values() if storable(pair[1])}
+        values = {pair for admission in admissions for pair in admission.secrets() if storable(pair[1])}
         unknown = self.core.vault.unknown(values) if values else []
         if unknown:
             self.core.vault.learn(await passing(TOKENS, self.store.tokens(unknown)))

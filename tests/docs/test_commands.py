@@ -25,6 +25,7 @@ def commands() -> TyperGroup:
     """The command line as a person has it, with the commands found by entry points."""
     known = typer.Typer()
     known.registered_commands = [*cli.app.registered_commands]
+    known.registered_groups = [*cli.app.registered_groups]
     known.command("demo")(demo)
     known.command("simulate")(simulate)
     group = typer.main.get_command(known)
@@ -49,6 +50,8 @@ def test_every_command_in_the_papers_exists_with_its_options() -> None:
                 wrong.append(f"{paper.name}: {line}")
                 continue
             seen.add(name)
+            if isinstance(command, TyperGroup) and rest:
+                command = command.commands.get(rest[0], command)
             options = {option for parameter in command.params for option in parameter.opts}
             wrong += [f"{paper.name}: {line}" for word in rest if word.startswith("--") and word not in options]
     assert wrong == []

@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from router.basis.calendar import Calendar
 from router.basis.failures import Mistakes
 from router.basis.instants import SECOND
-from router.basis.people import Chain, Line, Person
+from router.basis.people import COMPANY_ZONE, Chain, Line, Person
 from router.chains.terms import _BY_PEOPLE, _DURATIONS, Terms
 from router.config import SECRET_LENGTH, ServerSettings, _with_data, config_of, read_config
 from router.crm_bridge.directory import directory_of, read_directory
@@ -127,21 +128,31 @@ def test_the_people_load_with_every_default_written_out() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "rows"),
-    [(Person, full(PEOPLE)["person"]), (Line, full(PEOPLE)["line"]), (Chain, list(full(PEOPLE)["chain"].values()))],
+    [
+        (Person, full(PEOPLE)["person"]),
+        (Line, full(PEOPLE)["line"]),
+        (Chain, list(full(PEOPLE)["chain"].values())),
+        (Calendar, list(full(PEOPLE)["calendar"].values())),
+    ],
 )
 def test_every_key_of_the_directory_is_shown_with_its_default(kind: type[Any], rows: list[dict[str, Any]]) -> None:
     as_it_stands = plain(PEOPLE)[kind.__name__.lower()]
     stands = list(as_it_stands.values()) if isinstance(as_it_stands, dict) else as_it_stands
-    in_the_table_name = {"id"} if kind is Chain else set()
+    in_the_table_name = {"id"} if kind in {Chain, Calendar} else set()
     shown = {key for row in rows for key in row}
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     assert shown == fields.keys() - in_the_table_name
     for name in shown:
-        assert name == "terms" or comment_above(PEOPLE, name), f"nothing is said about {name}"
+        assert name in {"terms", "days"} or comment_above(PEOPLE, name), f"nothing is said about {name}"
     for row, standing in zip(rows, stands, strict=True):
         for name in row.keys() - standing.keys():
             default = fields[name].default
             assert row[name] == (list(default) if isinstance(default, tuple) else default), name
+
+
+def test_the_company_is_shown_with_its_default() -> None:
+    assert full(PEOPLE)["company"] == {"zone": COMPANY_ZONE}
+    assert f'efault "{COMPANY_ZONE}"' in comment_above(PEOPLE, "zone")
 
 
 @pytest.mark.parametrize("name", TERMS)

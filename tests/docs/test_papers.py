@@ -23,6 +23,7 @@ OWN = {
     "hopline.toml",
     "people.toml",
     "config/people.toml",
+    "clients.toml",
     "config/hopline.toml",
     "data/demo",
     "data/",

@@ -1,8 +1,9 @@
 """Reads a journal beside the server that writes it: for commands. Takes no lock, writes nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+from router.basis.machine import Token
 from router.engine.contents import Contents
 from router.engine.crashes import passing, point
 from router.engine.journal import StoredChain, StoredRecord
@@ -65,3 +66,7 @@ class Reading:
         """Key, holder, whether the holder is final."""
         sql = "SELECT k.key, c.id, c.final FROM claim k JOIN chain c ON c.no = k.chain"
         return [(row[0], row[1], bool(row[2])) for row in await passing(READ, self._store.select(sql))]
+
+    async def vault(self, tokens: Iterable[Token]) -> dict[Token, str]:
+        """Token -> value, of those the vault knows."""
+        return await passing(READ, self._store.reveal(tokens))

@@ -22,7 +22,16 @@ from router.engine.crashes import passing, passing_here, passing_in_thread, poin
 from router.engine.journal import Batch, EffectId, StoredChain, StoredOrder, StoredRecord
 from router.engine.store.migrate import migrate_sqlite
 from router.engine.store.port import StoreUnavailable
-from router.engine.store.sqlite_file import FIND, HISTORY, OVERDUE, RECORDS, SqliteFile, stored_chain, stored_record
+from router.engine.store.sqlite_file import (
+    FIND,
+    HISTORY,
+    OVERDUE,
+    RECORDS,
+    SqliteFile,
+    parts,
+    stored_chain,
+    stored_record,
+)
 from router.engine.store.sqlite_pace import Pace
 from router.engine.store.sqlite_wal import Wal
 
@@ -123,10 +132,10 @@ class SqliteStore:
     async def reveal(self, tokens: Iterable[Token]) -> dict[Token, str]:
         """Token -> value."""
         found: dict[Token, str] = {}
-        for token in tokens:
-            rows = await self.select("SELECT value FROM vault WHERE token=?", (token,))
-            if rows:
-                found[token] = rows[0][0]
+        for part in parts(list(tokens)):
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT token, value FROM vault WHERE token IN ({marks})"  # noqa: S608 - marks only
+            found.update((row[0], row[1]) for row in await self.select(sql, part))
         return found
 
     async def history(self, chain: ChainId) -> list[StoredRecord]:

@@ -238,7 +238,7 @@ class SqliteFile:
     def _rows(self, sql: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         """Rows of a query with `IN ({marks})`, whatever the number of values."""
         rows: list[tuple[Any, ...]] = []
-        for part in _parts(list(values)):
+        for part in parts(list(values)):
             rows.extend(self.connection.execute(sql.format(marks=",".join("?" * len(part))), part))
         return rows
 
@@ -262,7 +262,7 @@ class SqliteFile:
     def load(self, chains: Iterable[ChainId]) -> list[StoredChain]:
         """See `Store.load`."""
         found: list[StoredChain] = []
-        for part in _parts(list(chains)):
+        for part in parts(list(chains)):
             marks = ",".join("?" * len(part))
             rows = self.connection.execute(
                 f"SELECT {CHAIN_COLUMNS} FROM chain c WHERE c.id IN ({marks})",  # noqa: S608 - marks only
@@ -280,7 +280,7 @@ class SqliteFile:
 
     def _with_origins(self, rows: list[tuple[Any, ...]]) -> list[StoredChain]:
         origins: dict[int, dict[str, str | None]] = {row[0]: {} for row in rows}
-        for part in _parts(list(origins)):
+        for part in parts(list(origins)):
             marks = ",".join("?" * len(part))
             for number, origin, reply in self.connection.execute(
                 f"SELECT chain, origin, reply FROM event WHERE origin IS NOT NULL AND chain IN ({marks})",  # noqa: S608
@@ -341,7 +341,7 @@ def stored_record(row: Sequence[Any]) -> StoredRecord:
     return StoredRecord(*row)
 
 
-def _parts(values: list[Any], size: int = 500) -> Iterable[list[Any]]:
+def parts(values: list[Any], size: int = 500) -> Iterable[list[Any]]:
     """Slices below SQLite's limit of 999 parameters in old builds (sqlite.org/limits.html)."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
