@@ -80,6 +80,7 @@ class Server:
         self.metrics = EngineMetrics(self.engine, self.registry)
         self.inbox = Inbox(self.engine.store)
         self.clients = Clients(self.engine)
+        self.office.book = self.clients.book
         self.switches = [self._switch(index) for index in range(len(config.telephones))]
         self.auditor = Auditor(self.engine, self.metrics.found)
         self.control = Control(self.engine, config.server.data, self.clients)

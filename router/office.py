@@ -13,6 +13,7 @@ from router.basis.instants import Duration, Instant
 from router.basis.machine import ChainId, Event, State
 from router.basis.people import Directory
 from router.basis.pinned import Pinned
+from router.basis.timetable import Off, Timetable
 from router.chains.attendance import Presence
 from router.chains.call import CallMachine
 from router.chains.call_states import CallSeen, Connecting, Filed, Opening, Ringing, Stranger, Waiting
@@ -30,8 +31,9 @@ from router.chains.events import (
 )
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Terms, with_deviations
+from router.crm_bridge.builtin.book import ClientBook
 from router.engine.core import Core, Look
-from router.places import known_of, sights_of
+from router.places import known_of, seat_of, sights_of
 from router.recall import Recall
 from router.telephony_adapter.port import Abilities
 
@@ -62,10 +64,12 @@ class Office:
         self, abilities: Mapping[str, Abilities], terms: Terms | None = None, recall: Recall | None = None
     ) -> None:
         self.recall = recall or Recall()
+        self.book = ClientBook()
         self._abilities = abilities
         self._terms = terms or Terms()
         self._plans: dict[tuple[str, str, str], tuple[str, Pinned[Plan]]] = {}
         self._owners: dict[str, dict[str, str]] = {}
+        self._timetable = ("", Timetable(Directory()))
 
     def looks(self) -> dict[str, Look]:
         """By kind of chain."""
@@ -89,7 +93,7 @@ class Office:
             terms, seats = opening.plan.value.terms, opening.known.seats or opening.plan.value.seats
         elif isinstance(state, Ringing | Waiting | Connecting):
             terms, seats = state.file.terms, state.file.seats
-        sights = sights_of(chain, terms, seats, roster, core, event) if seats else ()
+        sights = sights_of(chain, terms, seats, roster, core, event, self._off(seats, roster, at)) if seats else ()
         dead = _dead(seats, roster) if roster.unreachable else ()
         back = _back(state, roster) if isinstance(state, Ringing | Waiting | Connecting) else ()
         answerer = ""
@@ -112,8 +116,27 @@ class Office:
         known = NOTHING_KNOWN
         if isinstance(event, CallArrived):
             directory = roster.directory.value if roster.directory else Directory()
-            known = known_of(event.caller, plan.value, directory, self.recall, at)
+            client = self.book.by_phone(event.caller)
+            known = known_of(event.caller, client, plan.value, directory, self.recall, at)
+            timetable = self._times(roster)
+            if not timetable.chain_open(plan.value.chain, at):
+                known = msgspec.structs.replace(known, closed="hours")
         return Opening(call, pbx, number, channel, plan, known)
+
+    def _times(self, roster: Roster) -> Timetable:
+        """Who works when, by the directory as it stands."""
+        digest = roster.directory.digest if roster.directory else ""
+        if self._timetable[0] != digest:
+            self._timetable = (digest, Timetable(roster.directory.value if roster.directory else Directory()))
+        return self._timetable[1]
+
+    def _off(self, seats: tuple[Seat, ...], roster: Roster, at: Instant) -> dict[str, Off]:
+        """Heads of a list who do not work now."""
+        timetable = self._times(roster)
+        if not timetable.has_hours:
+            return {}
+        found = ((seat.person, timetable.off(seat.person, at)) for seat in seats)
+        return {person: off for person, off in found if off is not None}
 
     def plan(self, pbx: str, number: str, roster: Roster, core: Core) -> tuple[str, Pinned[Plan]]:
         """Advertising channel and plan of a call to `number`.
@@ -137,8 +160,8 @@ class Office:
         terms, _ = with_deviations(self._terms, chain.terms, f"chain.{chain.id}")
         # The PBX's abilities last: no wish makes it report what it does not.
         terms = self._able(terms, pbx)
-        people = [person for head in chain.heads if (person := directory.person(head)) and person.extensions]
-        seats = tuple(Seat(person.id, person.extensions[0]) for person in people)
+        people = [person for head in chain.heads if (person := directory.person(head)) and person.phones]
+        seats = tuple(map(seat_of, people))
         return (line.channel if line else ""), core.contents.pin(Plan(chain.id, terms, seats))
 
     def _able(self, terms: Terms, pbx: str) -> Terms:

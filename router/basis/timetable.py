@@ -50,6 +50,11 @@ class Timetable:
             if person.absences
         }
 
+    @property
+    def has_hours(self) -> bool:
+        """Whether anybody has hours of his own or an absence at all."""
+        return bool(self._absences) or any(self._hours.values())
+
     def calendar_of(self, chain: str) -> WorkingCalendar | None:
         """The calendar of a chain; None: it serves always."""
         return self._chains.get(chain)

@@ -18,7 +18,7 @@ from router.chains.events import Disposition
 from router.chains.terms import OnListEnd, Seat
 
 
-class Sight(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Sight(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """A head who cannot be offered the call at this moment, and why. Whoever is not named is free."""
 
     person: str
@@ -26,7 +26,9 @@ class Sight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`claimed`, `wanted` (had his offer; others wait for him), `in_call` (in a call that is none of ours), `away`,
     `paused`, `off` (not his working hours), `unreachable`."""
     by: str = ""
-    """The chain that holds or wants him, for the explanation."""
+    """The chain that holds or wants him; of who is off, why (`off_hours`, or the reason of an absence)."""
+    until: Instant = Instant(0)
+    """When who is off works again; 0: not known."""
 
 
 CLAIMED = frozenset({"claimed", "wanted"})
@@ -77,7 +79,7 @@ def obstacle(file: File, person: str, sights: tuple[Sight, ...], at: Instant) ->
     """Why this head is not offered the call now; None: nothing is in the way."""
     for sight in sights:
         if sight.person == person:
-            return Obstacle(sight.why, sight.by)
+            return Obstacle(sight.why, sight.by, sight.until or None)
     offer = last_offer(file, person)
     ready = _ready(file, offer)
     if ready is None:
@@ -95,7 +97,7 @@ def choose(file: File, sights: tuple[Sight, ...], at: Instant, rung: frozenset[s
     for seat in wanting:
         if seat.person not in barred:
             return Choice(seat)
-    if not file.hops and not rung and all(barred.get(seat.person) in ABSENT for seat in seats):
+    if not file.hops and not rung and _nobody_on_duty(file, sights):
         return Choice(None, over=True)
     # Who pressed Take and cannot now is waited for even where the list has passed him for good.
     keys = [_key(seat.person, barred[seat.person]) for seat in wanting]
@@ -118,6 +120,13 @@ def choose(file: File, sights: tuple[Sight, ...], at: Instant, rung: frozenset[s
         return Choice(reluctant)
     over = not keys and wake == NEVER
     return Choice(None, wake, tuple(keys), over)
+
+
+def _nobody_on_duty(file: File, sights: tuple[Sight, ...]) -> bool:
+    """Every head is absent, and none of them comes back in time to be rung."""
+    last = file.window_end - file.terms.min_offer
+    absent = {sight.person for sight in sights if sight.why in ABSENT and not 0 < sight.until <= last}
+    return all(seat.person in absent for seat in file.seats)
 
 
 def _key(person: str, why: str) -> str:

@@ -77,7 +77,7 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     since: Instant = Instant(0)
     """He keeps the place of an earlier call that he gave up; 0: none."""
     closed: str = ""
-    """Why nobody is rung at all: `hours`, `nobody` (on duty); empty: the list is rung."""
+    """Why nobody is rung at all: `hours`; empty: the list is rung."""
 
 
 NOTHING_KNOWN = Known()

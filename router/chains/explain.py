@@ -7,9 +7,11 @@ and parameters by the templates below, Russian and English side by side.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from router.basis.instants import SECOND, Instant
+from router.basis.instants import SECOND, Instant, as_datetime
 from router.chains.call import CALL
 from router.chains.call_offers import width
 from router.chains.call_states import (
@@ -31,6 +33,8 @@ from router.chains.events import Disposition
 
 Language = Literal["ru", "en"]
 
+MOSCOW = ZoneInfo("Europe/Moscow")
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -41,15 +45,21 @@ class Told:
     seen: CallSeen
 
 
-def explain(history: Sequence[Told], language: Language = "ru", names: Mapping[str, str] | None = None) -> list[str]:
-    """Sentences about the call; `names`: what people's ids stand for (an id without a name is shown itself)."""
+def explain(
+    history: Sequence[Told],
+    language: Language = "ru",
+    names: Mapping[str, str] | None = None,
+    zone: tzinfo = MOSCOW,
+) -> list[str]:
+    """Sentences about the call; `names`: what people's ids stand for (an id without a name is shown itself); `zone`: in
+    which days are named."""
     states: list[CallState] = []
     for line in history:
         step = CALL.step(states[-1], line.event, line.seen, line.at) if states else CALL.start(*_parts(line))
         states.append(step.state)
     if not states:
         return []
-    return _Narrator(language, names or {}, history, states).tell()
+    return _Narrator(language, names or {}, history, states, zone).tell()
 
 
 def _parts(line: Told) -> tuple[CallEvent, CallSeen, Instant]:
@@ -58,8 +68,14 @@ def _parts(line: Told) -> tuple[CallEvent, CallSeen, Instant]:
 
 class _Narrator:
     def __init__(
-        self, language: Language, names: Mapping[str, str], history: Sequence[Told], states: Sequence[CallState]
+        self,
+        language: Language,
+        names: Mapping[str, str],
+        history: Sequence[Told],
+        states: Sequence[CallState],
+        zone: tzinfo,
     ) -> None:
+        self._zone = zone
         self._words = _TEXTS[language]
         self._comma = "," if language == "ru" else "."
         self._names = names
@@ -137,9 +153,18 @@ class _Narrator:
         return self._say("wait", at=at, why="; ".join(reasons))
 
     def _obstacle(self, person: str, stands: Obstacle) -> str:
+        if stands.code == "off":
+            return self._off(person, stands)
         until = "" if stands.until is None else self._second(stands.until)
         call = stands.by.rsplit(":", 1)[-1] or "—"
         return self._say(f"not_{stands.code}", who=self._name(person), call=call, until=until)
+
+    def _off(self, person: str, stands: Obstacle) -> str:
+        why = self._words[f"off_{stands.by or 'other'}"]
+        if stands.until is None:
+            return self._say("not_off", who=self._name(person), why=why)
+        back = as_datetime(stands.until).astimezone(self._zone)
+        return self._say("not_off_until", who=self._name(person), why=why, until=f"{back:%d.%m. %H:%M}")
 
     def _end_of(self, hop: Hop) -> str:
         if hop.ended is None:
@@ -260,14 +285,21 @@ _RU: Mapping[str, str] = {
     "why_last_talker": "последний, кто говорил с клиентом",
     "phone": "номер {extension}",
     "closed_hours": "Нерабочее время: никто не вызывается.",
-    "closed_nobody": "На смене никого нет: никто не вызывается.",
     "why_take": "нажата кнопка «Взять звонок»",
     "not_claimed": "{who}: на звонке {call}",
     "not_wanted": "{who}: его очередь отвечать на звонок {call}",
     "not_in_call": "{who}: в другом разговоре",
     "not_away": "{who}: отсутствует",
     "not_paused": "{who}: на паузе",
-    "not_off": "{who}: не в рабочее время",
+    "not_off": "{who}: {why}",
+    "not_off_until": "{who}: {why} до {until}",
+    "off_off_hours": "не работает",
+    "off_leave": "в отпуске",
+    "off_sick": "болеет",
+    "off_trip": "в командировке",
+    "off_day_off": "выходной",
+    "off_training": "на обучении",
+    "off_other": "отсутствует",
     "not_unreachable": "{who}: телефон недоступен",
     "not_no_change": "{who}: телефон был недоступен, и с тех пор ничего не изменилось",
     "not_rests": "{who}: пауза до {until} с",
@@ -324,14 +356,21 @@ _EN: Mapping[str, str] = {
     "why_last_talker": "the last one who talked with the client",
     "phone": "extension {extension}",
     "closed_hours": "Out of hours: nobody is rung.",
-    "closed_nobody": "Nobody is on duty: nobody is rung.",
     "why_take": "pressed Take",
     "not_claimed": "{who}: busy with call {call}",
     "not_wanted": "{who}: left to call {call}, which waits for him",
     "not_in_call": "{who}: in another talk",
     "not_away": "{who}: away",
     "not_paused": "{who}: paused",
-    "not_off": "{who}: off duty",
+    "not_off": "{who}: {why}",
+    "not_off_until": "{who}: {why} until {until}",
+    "off_off_hours": "off duty",
+    "off_leave": "on leave",
+    "off_sick": "ill",
+    "off_trip": "on a business trip",
+    "off_day_off": "day off",
+    "off_training": "in training",
+    "off_other": "absent",
     "not_unreachable": "{who}: phone unreachable",
     "not_no_change": "{who}: phone was unreachable and nothing has changed since",
     "not_rests": "{who}: rests until {until} s",

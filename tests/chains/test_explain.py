@@ -128,7 +128,7 @@ def test_every_code_of_the_machine_has_words() -> None:
     stands = {*CLAIMED, *ABSENT, "in_call", "unreachable", "no_change", "rests", "declined"}
     wanted |= {f"not_{code}" for code in stands}
     wanted |= {f"why_{why}" for why in ("together", "beside", "responsible", "last_talker")}
-    wanted |= {"closed_hours", "closed_nobody"}
+    wanted |= {"closed_hours"}
     assert wanted <= set(_RU)
 
 

@@ -21,6 +21,7 @@ import msgspec
 
 from router.basis.instants import NEVER, SECOND, Instant, seconds
 from router.basis.machine import Effect, Event
+from router.basis.people import Directory
 from router.chains import effects as ask
 from router.chains import events as fact
 from router.chains.call import CALL
@@ -44,6 +45,7 @@ def office(
     timers: Timers = "server",
     can_connect_late: bool = False,
     reports_ringing: bool = True,
+    company: Callable[[Directory], Directory] = lambda directory: directory,
     **terms: float | str,
 ) -> "Play":
     """A play over these heads; terms as people write them (`ring_s=8`, `on_list_end="stop"`)."""
@@ -53,6 +55,7 @@ def office(
         timers=timers,
         can_connect_late=can_connect_late,
         reports_ringing=reports_ringing,
+        company=company,
     )
     return Play(stage)
 
@@ -192,6 +195,26 @@ class Play:
             assert _second(hop.end) == until, f"{head} rings until {_second(hop.end)}"
         for name, value in fields.items():
             assert getattr(ring, name) == value, f"{name} is {getattr(ring, name)!r}"
+        return self
+
+    def rings_at(self, extension: str, until: float) -> Self:
+        """This phone is ordered to ring, at most until that second."""
+        ring = self._take(ask.RingLeg, lambda effect: effect.extension == extension, f"a ring at {extension}")
+        hop = next(hop for hop in self._hops() if hop.leg == ring.leg)
+        assert _second(hop.end) == until, f"{extension} rings until {_second(hop.end)}"
+        return self
+
+    def answers_at(self, leg: str) -> Self:
+        """This leg is picked up."""
+        return self.fact(fact.LegAnswered(leg))
+
+    def ends_leg(self, leg: str, how: Disposition) -> Self:
+        """This leg is over."""
+        return self.fact(fact.LegEnded(leg, how))
+
+    def connects_leg(self, leg: str) -> Self:
+        """This leg is joined with the client."""
+        self._take(ask.Connect, lambda effect: effect.leg == leg, f"a connection with {leg}")
         return self
 
     def stops(self, head: str, why: str | None = None) -> Self:

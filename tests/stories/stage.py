@@ -76,6 +76,7 @@ class Stage:
         timers: Timers = "server",
         can_connect_late: bool = False,
         reports_ringing: bool = True,
+        company: Callable[[Directory], Directory] = lambda directory: directory,
     ) -> None:
         abilities = Abilities(
             owns_timer=timers,
@@ -102,7 +103,7 @@ class Stage:
         self._later: list[tuple[Instant, int, ChainId, Event]] = []
         self._tick = count()
         self._busy = False
-        self.admit(ROSTER, DirectoryApplied(self.core.contents.pin(directory(heads, terms)), "admin"))
+        self.admit(ROSTER, DirectoryApplied(self.core.contents.pin(company(directory(heads, terms))), "admin"))
 
     # --- facts ------------------------------------------------------------------------------------------------
 
