@@ -38,7 +38,11 @@ def test_webhook() -> None:
     calls, rounds = 6, 2
     figures = webhook.measure(calls, rounds, at_once=3)
     json.dumps(figures)
-    assert figures["left"] == {"events": calls * rounds * PER_CALL + 1, "live_calls": 0, "effects": 0}  # and the roster's
+    assert figures["left"] == {
+        "events": calls * rounds * PER_CALL + 1,
+        "live_calls": 0,
+        "effects": 0,
+    }  # and the roster's
     assert isinstance(figures["ratio"], float)
     assert 0 < figures["ratio"] < 2
     cpu = figures["cpu_us_per_event"]
