@@ -2,10 +2,10 @@
 does to a fresh event.
 
 `paced`: the calls arrive over 16 s and each rings its first head for 16 s, so that 10,000 are live when the first
-deadline comes and 625 a second fall due. Each is a step, a row and two effects; the PBX confirms the end of the leg and
-reports the next phone ringing, so that a deadline is three events and nothing else falls due meanwhile (a phone that is
-not reported ringing would have a deadline of its own after 2 s). Lateness is from the deadline to the stamp its event was
-admitted under, as the journal has it. Bare: 10,000 handles over the same span that do nothing but look at the clock.
+deadline comes and 625 a second fall due. Each is a step, a row and two effects; the PBX confirms the end of the leg
+and reports the next phone ringing, so that a deadline is three events and nothing else falls due meanwhile (a phone
+that is not reported ringing would have a deadline of its own after 2 s). Lateness is from the deadline to the stamp its
+event was admitted under, as the journal has it. Bare: 10,000 handles over the same span that only look at the clock.
 
 `backlog`: all deadlines fall due at one instant, as after a stall or a restart; meanwhile a new call arrives every 20 ms.
 How long it waits for its commit is told beside how long the backlog takes.
@@ -199,4 +199,4 @@ def _ratio(ours: dict[str, object], bare: dict[str, object]) -> float:
     late, least = ours["late_ms"], bare["late_ms"]
     assert isinstance(late, dict)
     assert isinstance(least, dict)
-    return round(late["p99"] / max(0.001, least["p99"]), 1)
+    return round(float(late["p99"]) / max(0.001, float(least["p99"])), 1)

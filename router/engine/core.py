@@ -189,8 +189,8 @@ class Core:
         self._absent.clear()
 
     def due(self, now: Instant, held_back: Callable[[Live], bool], most: int = 1_000) -> list[Admission]:
-        """Deadlines that have come, as admissions, `most` at once; those of chains whose neighbour is out of sight wait for
-        `unpark`."""
+        """Deadlines that have come, as admissions, `most` at once; those of chains whose neighbour is out of sight wait
+        for `unpark`."""
         found: list[Admission] = []
         for chain, _ in self.timer.due(now, most):
             live = self.live.get(chain)
@@ -353,7 +353,7 @@ class Core:
         draft.undo.append(partial(_put_back, self.live, chain, before))
         if origin is not None:
             origins[origin] = step.reply
-            draft.undo.append(partial(origins.pop, origin, None))
+            draft.undo.append(partial(_take_out, origins, origin))
         granted = event.key if isinstance(event, Granted) else None
         taken, released = self._settle_claims(chain, claims, granted, draft, follow_ups)
         self.claims.set_wait(chain, None if final else machine.wait(state), draft.undo)
@@ -443,6 +443,11 @@ def _put_back(table: dict[str, T], key: str, before: T | None) -> None:
         table.pop(key, None)
     else:
         table[key] = before
+
+
+def _take_out(table: dict[str, str | None], key: str) -> None:
+    """Undo a new entry whose value may be None."""
+    table.pop(key, None)
 
 
 class ClaimConflict(Exception):

@@ -46,8 +46,8 @@ REVEAL = point("engine.reveal", "a token is turned into its value for an effect"
 STOP = point("engine.stop", "the loop and the effects under way end in an orderly stop")
 
 BATCH = 250
-"""Deliveries in one transaction at most, and `OWN` of each other sort: a step costs some 0.1 ms with its rows, so a turn
-stays below some 50 ms when a backlog is taken in, and a fresh event or deadline waits for that and not for all of it."""
+"""Deliveries in one transaction at most, and `OWN` of each other sort: a step costs some 0.1 ms with its rows, so a
+turn stays below some 50 ms when a backlog is taken in; a fresh event or deadline waits for that, not for all of it."""
 
 OWN = 100
 """Deadlines, and reports of the outbox, in one transaction at most."""
@@ -62,9 +62,9 @@ KEEP_FINALS = 2_000
 """Final chains kept in memory for twins and late facts; others are read from the store when one comes."""
 
 PASSES = 4
-"""Passes of the loop that a crowd of deliveries is given before a turn takes it: answers of the batch before leave in the
-first, what is readable is read in the second, its handlers run in the third and queue in the fourth. Measured with 64
-connections: batches of 42 instead of 30, a third less work for the disk, 8 % less for the loop."""
+"""Passes of the loop that a crowd of deliveries is given before a turn takes it: answers of the batch before leave in
+the first, what is readable is read in the second, its handlers run in the third and queue in the fourth. Measured with
+64 connections: batches of 42 instead of 30, a third less work for the disk, 8 % less for the loop."""
 
 MARKS_WAIT = 50 * MILLISECOND
 """How long "this effect was sent" may wait for a batch to ride along with."""
