@@ -95,7 +95,8 @@ class Recall:
 
     def observe(self, core: Core, draft: Draft) -> None:
         """What has just become true."""
-        for chain in dict.fromkeys(record.chain for record in draft.batch.records):  # in the order of what happened
+        # In the order of the records: `touched` is a set, whose order differs from one process to the next.
+        for chain in dict.fromkeys(record.chain for record in draft.batch.records):
             live = core.live.get(chain)
             if live is not None and chain.startswith("call:"):
                 self.note(live.state)  # type: ignore[arg-type] # chains of this kind have these states
