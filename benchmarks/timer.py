@@ -7,7 +7,7 @@ and reports the next phone ringing, so that a deadline is three events and nothi
 that is not reported ringing would have a deadline of its own after 2 s). Lateness is from the deadline to the stamp its
 event was admitted under, as the journal has it. Bare: 10,000 handles over the same span that only look at the clock.
 
-`backlog`: all deadlines fall due at one instant, as after a stall or a restart; a new call arrives every 20 ms meanwhile.
+`backlog`: all deadlines fall due at one instant, as after a stall or a restart; a new call arrives every 20 ms then.
 How long it waits for its commit is told beside how long the backlog takes.
 """
 
