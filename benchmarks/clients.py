@@ -63,9 +63,11 @@ async def _start(folder: Path, *, with_book: bool) -> dict[str, float]:
     begun = time.perf_counter()
     async with own_engine(folder) as engine:
         opened = time.perf_counter()
+        clients = Clients(engine)
         if with_book:
-            await Clients(engine).open()
-        return {"engine_s": round(opened - begun, 3), "book_s": round(time.perf_counter() - opened, 3)}
+            await clients.open()
+        told = {"engine_s": opened - begun, "book_s": time.perf_counter() - opened}
+        return {**{name: round(value, 3) for name, value in told.items()}, "clients": len(clients.book)}
 
 
 def measure(clients: int = CLIENTS) -> dict[str, object]:

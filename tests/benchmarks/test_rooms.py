@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import memory, restart, timer, webhook
+from benchmarks import clients, memory, restart, timer, webhook
 from benchmarks.office import PBX
 from benchmarks.webhook_client import PER_CALL, deliveries
 from router.chains.events import CallArrived, CallerHungUp, LegAnswered, LegEnded, LegRinging, TalkEnded, TalkStarted
@@ -86,3 +86,15 @@ def test_memory() -> None:
     ours = figures["bytes_per_live_call"]
     assert isinstance(ours, int)
     assert 500 < ours < 50_000, "a call is some kilobytes: else something else was measured"
+
+
+@pytest.mark.net
+def test_clients() -> None:
+    """All are written once, found, and read again by a start."""
+    figures = clients.measure(60)
+    json.dumps(figures)
+    assert figures["clients"] == 60
+    start = figures["start"]
+    assert isinstance(start, dict)
+    assert start["with_book"]["clients"] == 60
+    assert start["without"]["clients"] == 0
