@@ -220,3 +220,26 @@ def refolded(play: Play) -> None:
     assert any(
         isinstance(codec.event(machine, r.event, 1), AdviceAsked) for r in play.stage.records if r.kind == "call"
     )
+
+
+def test_a_group_is_one_advice_and_who_picks_up_first_has_the_client() -> None:
+    play = adviser("anna boris", spread="ring_all").asks().holds("anna", "boris")
+    advice = play.advice()
+    assert isinstance(advice, AdviseRing)
+    assert [leg.extension for leg in advice.legs] == ["101", "102"]
+    assert advice.ring_ms == 40_000  # a group rings until the window ends
+    (
+        play.phone_rings("anna").phone_rings("boris")
+        .waits(3).ends("anna", Disposition.DECLINED).holds("boris")
+        .waits(1).answers("boris").shows("verdict_asked", to="boris").holds("boris").asks_nothing()
+    )  # fmt: skip
+
+
+def test_last_seconds_all_the_ring_before_is_cut_and_asked_for_anew() -> None:
+    play = adviser("anna boris clara", all_in_last_s=8)
+    play.asks().until(8).asks("anna").until(16).asks("boris").until(24).asks("clara").is_told_to_ring("anna", 8)
+    advice = play.until(32).asks("anna").advice()
+    assert isinstance(advice, AdviseRing)
+    assert sorted(leg.extension for leg in advice.legs) == ["101", "102", "103"]
+    assert advice.ring_ms == 8_000
+    play.until(40).asks().is_told(AdviseFallback())
