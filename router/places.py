@@ -24,7 +24,7 @@ SPAM_RANK = 1
 # --- who cannot be offered the call ---------------------------------------------------------------------------------
 
 
-def sights_of(
+def sights_of(  # noqa: PLR0913 - all that decides who is free
     chain: ChainId,
     terms: Terms,
     seats: tuple[Seat, ...],
