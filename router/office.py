@@ -16,21 +16,24 @@ from router.basis.pinned import Pinned
 from router.basis.timetable import Off, Timetable
 from router.chains.attendance import Presence
 from router.chains.call import CallMachine
-from router.chains.call_states import CallSeen, Connecting, Filed, Opening, Ringing, Stranger, Waiting
+from router.chains.call_states import CallSeen, Connecting, Filed, Followed, Opening, Ringing, Stranger, Waiting
 from router.chains.callback import CallbackMachine
 from router.chains.client import ClientMachine
 from router.chains.enquiry import NOTHING_KNOWN
 from router.chains.events import (
+    AdviceAsked,
     CallArrived,
     Disposition,
     FallbackServed,
     LegAnswered,
+    LegEnded,
+    LegRinging,
     OffersMissed,
     TalkConfirmed,
     TalkStarted,
 )
 from router.chains.roster import ROSTER, Roster, RosterMachine
-from router.chains.terms import HopTimer, Plan, Seat, Terms, with_deviations
+from router.chains.terms import HopTimer, Plan, Seat, Style, Terms, with_deviations
 from router.crm_bridge.builtin.book import ClientBook
 from router.engine.core import Core, Look
 from router.places import known_of, seat_of, sights_of
@@ -39,6 +42,8 @@ from router.telephony_adapter.port import Abilities
 
 NOTHING = CallSeen()
 NOBODY = Presence()
+
+_NAMES_A_PHONE = LegRinging | LegAnswered | LegEnded | TalkStarted | TalkConfirmed
 
 
 def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine, ClientMachine]:
@@ -91,13 +96,15 @@ class Office:
         if state is None or _has_no_papers(state, event):
             opening = self._opening(chain, event, roster, core, at)
             terms, seats = opening.plan.value.terms, opening.known.seats or opening.plan.value.seats
-        elif isinstance(state, Ringing | Waiting | Connecting):
+        elif isinstance(state, Ringing | Waiting | Connecting | Followed):
             terms, seats = state.file.terms, state.file.seats
-        sights = sights_of(chain, terms, seats, roster, core, event, self._off(seats, roster, at)) if seats else ()
+        kept = state.holds if isinstance(state, Followed) and not state.rings else ()
+        off = self._off(seats, roster, at) if seats else {}
+        sights = sights_of(chain, terms, seats, roster, core, event, off, kept) if seats else ()
         dead = _dead(seats, roster) if roster.unreachable else ()
-        back = _back(state, roster) if isinstance(state, Ringing | Waiting | Connecting) else ()
+        back = _back(state, roster) if isinstance(state, Ringing | Waiting | Connecting | Followed) else ()
         answerer = ""
-        if isinstance(event, LegAnswered | TalkStarted | TalkConfirmed) and event.extension and roster.directory:
+        if isinstance(event, _NAMES_A_PHONE) and event.extension and roster.directory:
             answerer = self._owner(roster.directory, event.extension)
         if opening is None and not sights and not answerer and not back and not dead:
             return NOTHING
@@ -111,10 +118,10 @@ class Office:
 
     def _opening(self, chain: ChainId, event: Event, roster: Roster, core: Core, at: Instant) -> Opening:
         _, pbx, call = chain.split(":", 2)
-        number = event.line if isinstance(event, CallArrived | FallbackServed) else ""
+        number = event.line if isinstance(event, CallArrived | AdviceAsked | FallbackServed) else ""
         channel, plan = self.plan(pbx, number, roster, core)
         known = NOTHING_KNOWN
-        if isinstance(event, CallArrived):
+        if isinstance(event, CallArrived | AdviceAsked):
             directory = roster.directory.value if roster.directory else Directory()
             client = self.book.by_phone(event.caller)
             known = known_of(event.caller, client, plan.value, directory, self.recall, at)
@@ -169,10 +176,15 @@ class Office:
         if abilities is None:
             return terms
         changes: dict[str, Any] = {
-            "hop_timer": HopTimer(abilities.owns_timer),
+            "hop_timer": HopTimer.SERVER if abilities.owns_timer == "server" else HopTimer.PBX,
             "whole_second_timer": abilities.whole_second_timer,
             "can_connect_late": abilities.can_connect_late,
             "reports_ringing": abilities.reports_ringing,
+            "style": Style(abilities.style),
+            "can_cancel_leg": abilities.can_cancel_leg,
+            "can_reroute_ringing": abilities.can_reroute_ringing,
+            "can_wait": abilities.can_wait,
+            "can_look": abilities.can_look,
         }
         if not abilities.reports_ringing:
             changes["no_ringing_after"] = Duration(0)
@@ -193,16 +205,16 @@ def _dead(seats: tuple[Seat, ...], roster: Roster) -> tuple[str, ...]:
 def _has_no_papers(state: State, event: Event) -> bool:
     """The call's arrival was not told yet, or is told by this event after other facts."""
     return isinstance(state, Stranger) or (
-        isinstance(event, CallArrived) and isinstance(state, Filed) and not state.file.reported
+        isinstance(event, CallArrived | AdviceAsked) and isinstance(state, Filed) and not state.file.reported
     )
 
 
-def _back(state: Ringing | Waiting | Connecting, roster: Roster) -> tuple[str, ...]:
+def _back(state: Ringing | Waiting | Connecting | Followed, roster: Roster) -> tuple[str, ...]:
     """Heads whom this call found unreachable and who came back, or whose phones did, since then."""
     if not any(hop.how is Disposition.UNREACHABLE for hop in state.file.hops):
         return ()
     last = {hop.person: hop for hop in state.file.hops}
-    if not isinstance(state, Waiting):
+    if isinstance(state, Ringing | Connecting):
         for hop in state.hops if isinstance(state, Ringing) else (state.hop,):
             last[hop.person] = hop  # he is being tried again already
     return tuple(

@@ -24,7 +24,7 @@ SPAM_RANK = 1
 # --- who cannot be offered the call ---------------------------------------------------------------------------------
 
 
-def sights_of(
+def sights_of(  # noqa: PLR0913 - all that decides who is free
     chain: ChainId,
     terms: Terms,
     seats: tuple[Seat, ...],
@@ -32,8 +32,10 @@ def sights_of(
     core: Core,
     event: Event,
     off: Mapping[str, Off],
+    kept: tuple[str, ...] = (),
 ) -> tuple[Sight, ...]:
-    """The heads who cannot be offered the call now, and why. `off`: heads who do not work now."""
+    """The heads who cannot be offered the call now, and why. `off`: heads who do not work now. `kept`: granted to this
+    call before, for its next question."""
     exclusive = terms.offers_per_person != 0
     undisturbed = roster.undisturbed()
     if undisturbed and not exclusive and not off:
@@ -49,7 +51,7 @@ def sights_of(
         if why is not None and why != "in_call":
             sights.append(Sight(seat.person, why))
             continue
-        held = _held(chain, seat.person, core, event) if exclusive else None
+        held = _held(chain, seat.person, core, event) if exclusive and seat.person not in kept else None
         if held is not None:
             sights.append(held)
         elif why is not None:

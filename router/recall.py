@@ -135,9 +135,9 @@ class Recall:
 
     def _note_first(self, state: Filed) -> None:
         file = state.file
-        hops = file.hops or getattr(state, "hops", ())
+        hops = file.hops or getattr(state, "hops", ()) or getattr(state, "rings", ())
         chain = file.plan.value.chain
-        if hops and file.arrived >= self._firsts.get(chain, (Instant(0), ""))[0]:
+        if hops and hops[0].person and file.arrived >= self._firsts.get(chain, (Instant(0), ""))[0]:
             self._firsts[chain] = (file.arrived, hops[0].person)
 
     def _note_talk(self, state: Talking | Ended) -> None:

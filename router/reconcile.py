@@ -12,13 +12,14 @@ facts; a ring whose sending was not noted before the end is decided by the leg's
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from router.basis.instants import Instant
+from router.basis.instants import SECOND, Instant
 from router.basis.machine import ChainId, Event
 from router.basis.phone import normal
 from router.chains.call_states import (
     CallState,
     Connecting,
     Ended,
+    Followed,
     HandedOver,
     Ringing,
     Stranger,
@@ -44,6 +45,9 @@ from router.chains.events import (
 from router.engine.core import Admission
 from router.engine.journal import EffectId, Order
 from router.telephony_adapter.port import CallSight, LegSight, Sighting
+
+_DIALS_WITHIN = 2 * SECOND
+"""A phone that a PBX was advised to ring may be missing in its list for so long: the advice is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,8 @@ class _Comparison:
             self._compare_connecting(live, state.hop, legs, sight)
         elif isinstance(state, Talking):
             self._compare_talk(live, state, legs, sight)
+        elif isinstance(state, Followed):
+            self._compare_followed(live, state, legs, sight)
         elif isinstance(state, Waiting | HandedOver | Stranger) and sight.talking_leg:
             self._admit(live, TalkStarted(sight.talking_leg, sight.talking_extension))
         if not isinstance(state, Stranger):
@@ -145,6 +151,10 @@ class _Comparison:
         self._findings.admissions.append(
             Admission(chain, CallArrived(sight.line), f"pbx:{self._pbx}", "arrived", personal)
         )
+        for leg in sight.legs:
+            if leg.extension and leg.state == "ringing":  # by its own plan
+                ringing = LegRinging(leg.leg, leg.extension)
+                self._findings.admissions.append(Admission(chain, ringing, f"pbx:{self._pbx}"))
 
     # --- inside ------------------------------------------------------------------------------------------------
 
@@ -168,11 +178,16 @@ class _Comparison:
             self._talked_unseen(live, state)
         self._admit(live, CallerHungUp())
 
-    def _talked_unseen(self, live: LiveCall, state: Ringing | Waiting | Connecting) -> None:
+    def _talked_unseen(self, live: LiveCall, state: Ringing | Waiting | Connecting | Followed) -> None:
         """The caller is gone, and the PBX remembers that he spoke with a head while nobody listened: without this he
         would be called back for nothing."""
-        present = state.hops if isinstance(state, Ringing) else (state.hop,) if isinstance(state, Connecting) else ()
-        hops = (*state.file.hops, *present)
+        present: tuple[Hop, ...] = ()
+        if isinstance(state, Ringing):
+            present = state.hops
+        elif isinstance(state, Connecting):
+            present = (state.hop,)
+        rings = state.rings if isinstance(state, Followed) else ()
+        hops = (*state.file.hops, *present, *rings)
         leg = next((hop.leg for hop in hops if (seen := self._recent.get(hop.leg)) and seen.talked), "")
         if not leg:
             return
@@ -231,13 +246,35 @@ class _Comparison:
 
     def _compare_talk(self, live: LiveCall, state: Talking, legs: dict[str, LegSight], sight: CallSight) -> None:
         if sight.talking_leg:
-            same = sight.talking_leg == state.end.leg
+            # A PBX that leads may not name its legs: then the phone says that it is the same talk.
+            here = sight.talking_extension
+            same = sight.talking_leg == state.end.leg or (bool(here) and here == state.end.extension)
             event = TalkConfirmed if same else TalkStarted
             self._admit(live, event(sight.talking_leg, sight.talking_extension))
             return
         found = legs.get(state.end.leg)
         if found is None or found.state == "ended":
             self._admit(live, TalkEnded(Party.UNKNOWN))
+
+    def _compare_followed(self, live: LiveCall, state: Followed, legs: dict[str, LegSight], sight: CallSight) -> None:
+        """The PBX leads: who rings there and who talks is taken over as it is."""
+        if sight.talking_leg:
+            self._admit(live, TalkStarted(sight.talking_leg, sight.talking_extension))
+            return
+        phones = {leg.extension: leg for leg in sight.legs if leg.extension}
+        known = {hop.leg for hop in (*state.rings, *state.file.hops)}
+        for hop in state.rings:
+            found = legs.get(hop.leg) or phones.get(hop.extension) or self._recent.get(hop.leg)
+            begun = hop.rang is not None or self._now - hop.start >= _DIALS_WITHIN
+            if (found is None and begun) or (found is not None and found.state == "ended"):
+                how = _disposition(found, Disposition.NO_ANSWER) if found else Disposition.NO_ANSWER
+                self._admit(live, LegEnded(hop.leg, how))
+        at_phones = {hop.extension for hop in state.rings}
+        for leg in sight.legs:
+            if leg.state == "up":
+                self._admit(live, LegAnswered(leg.leg, leg.extension))
+            elif leg.state == "ringing" and leg.leg not in known and leg.extension not in at_phones:
+                self._admit(live, LegRinging(leg.leg, leg.extension))
 
     def _compare_fading(self, live: LiveCall, fading: list[str], legs: dict[str, LegSight]) -> None:
         for leg in fading:

@@ -121,7 +121,7 @@ class Switch:
     async def _look_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(self._look_every)
-            if self.visible:
+            if self.visible and self.telephony.abilities.can_look:
                 await self._look("periodic")
 
     # --- in ----------------------------------------------------------------------------------------------------
@@ -134,9 +134,11 @@ class Switch:
         except StoreUnavailable as error:
             await self._turn_away(reports)
             raise Temporary("journal_unavailable", str(error)) from error
-        for answer in answers:
+        for report, answer in zip(reports, answers, strict=True):
             if answer.error is not None:
                 log.error("report_not_taken", pbx=self.telephony.name, event_type=type(answer.admission.event).__name__)
+                # It is answered as taken, because telling it again would not help: so a person finds it.
+                await self._keep(UnknownPayload(f"not taken: {answer.error}", report.raw or b""))
         return [answer.reply for answer in answers]
 
     def _admission(self, report: Report) -> Admission:
@@ -151,7 +153,7 @@ class Switch:
         )  # fmt: skip
 
     async def _keep(self, payload: UnknownPayload) -> None:
-        """A payload that nobody could read is put away for a person to look at."""
+        """A payload that nobody could read is put away for a person to look at. Raises Temporary."""
         key = {"id": hashlib.sha256(payload.body).hexdigest()}
         values = {
             "at": self._engine.clock.now(),
@@ -160,12 +162,15 @@ class Switch:
             "event": payload.body,
             "error": payload.reason,
         }
-        await self._engine.store.upsert("quarantine", key, values)
+        try:
+            await self._engine.store.upsert("quarantine", key, values)
+        except StoreUnavailable as error:
+            raise Temporary("journal_unavailable", str(error)) from error
 
     async def _turn_away(self, reports: Sequence[Report]) -> None:
         """The journal cannot be written: new callers go to the PBX's own plan, whose record is read back later."""
         for report in reports:
-            if isinstance(report.event, CallArrived):
+            if isinstance(report.event, CallArrived) and self.telephony.abilities.style == "conductor":
                 log.error("call_sent_to_fallback", pbx=self.telephony.name, call=report.call, why="journal_unavailable")
                 try:
                     await self.telephony.perform(SendToFallback(self.telephony.name, report.call), None)
@@ -180,6 +185,10 @@ class Switch:
             if self.lost is None and not self.blind:
                 self.lost = self._engine.clock.now()
                 self._engine.out_of_sight(self.lane)
+            return
+        if not self.telephony.abilities.can_look:
+            self.visible, self.seen, self.lost, self.blind = True, True, None, False
+            self._engine.in_sight(self.lane)
             return
         if self.blind:
             # Effects wait while we compare, as after a start: what was sent blindly may be there already.

@@ -25,7 +25,7 @@ from router.engine.core import Core
 from router.engine.outbox import Outbox
 from router.engine.store.sqlite_file import SqliteFile
 from router.engine.timer import Timer
-from router.telephony_adapter.webhook import wire
+from router.telephony_adapter.webhook import commands
 from simulators.faults import NONE, Faults, Tolerance
 from simulators.scripted import Later
 from simulators.scripted_store import ScriptedStore
@@ -283,7 +283,7 @@ def _window_moves() -> Iterator[None]:
 
 @contextmanager
 def _rings_too_long() -> Iterator[None]:
-    original = wire.order
+    original = commands.order
 
     def order(effect: Any, caller: str | None, net_us: int) -> dict[str, Any] | None:
         body = original(effect, caller, net_us)
@@ -291,7 +291,7 @@ def _rings_too_long() -> Iterator[None]:
             body["ring_ms"] += net_us // 1_000
         return body
 
-    with patch.object(wire, "order", order):
+    with patch.object(commands, "order", order):
         yield
 
 

@@ -17,7 +17,7 @@ from router.basis.instants import MILLISECOND, SECOND, Instant
 from router.basis.machine import Event
 from router.chains.effects import TelephonyEffect
 from router.telephony_adapter.port import NotSent, Report, Sighting
-from router.telephony_adapter.webhook import answers, wire
+from router.telephony_adapter.webhook import answers, commands, wire
 from router.telephony_adapter.webhook.config import WebhookSettings
 from simulators.faults import ANSWER_WITHIN, Faults
 from simulators.pbx import Switchboard, Told
@@ -165,7 +165,7 @@ class PlayedPbx:
         return Later(lambda: self._perform(effect, caller))
 
     def _perform(self, effect: TelephonyEffect, caller: str | None) -> Sequence[Event] | Promise[Sequence[Event]]:
-        order = wire.order(effect, caller, self._settings.net_s * SECOND)
+        order = commands.order(effect, caller, self._settings.net_s * SECOND)
         if order is None:
             return ()
         chance, faults = self._world.chance, self._faults

@@ -17,8 +17,9 @@ Had nobody picked up, the window would have ended at 40.0 s sharp: the ring unde
 the PBX's fallback or released, and a call-back entry is opened by a message in the same transaction.
 
 States: `Ringing` (one phone rings), `Waiting` (no head is free), `Connecting` (picked up, not yet in talk), `Talking`,
-`HandedOver` (the PBX's fallback has it), `Ended`, and `Stranger` (facts came before the arrival was reported; one that
-says where the call is, a talk or the fallback, leads on to that state at once, and the papers follow with the arrival).
+`Followed` (the PBX leads: `call_witnessed`, `call_advised`), `HandedOver` (the PBX's fallback has it), `Ended`, and
+`Stranger` (facts came before the arrival was reported; one that says where the call is, a talk or the fallback, leads
+on to that state at once, and the papers follow with the arrival).
 """
 
 from typing import ClassVar, assert_never
@@ -41,10 +42,13 @@ from router.basis.machine import (
     Step,
     Wait,
 )
+from router.chains import call_advised as advised
 from router.chains import call_ends as ends
 from router.chains import call_offers as offers
 from router.chains import call_papers as papers
 from router.chains import call_talk as talk
+from router.chains import call_witnessed as witnessed
+from router.chains.call_orders import possible
 from router.chains.call_states import (
     CallEffect,
     CallEvent,
@@ -54,6 +58,7 @@ from router.chains.call_states import (
     Connecting,
     Ended,
     Filed,
+    Followed,
     HandedOver,
     Ringing,
     Stranger,
@@ -78,6 +83,7 @@ from router.chains.enquiry import (
     without_fading,
 )
 from router.chains.events import (
+    AdviceAsked,
     CallArrived,
     CallerHungUp,
     Disposition,
@@ -114,18 +120,29 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
 
     def start(self, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
         """The first fact of a call, which need not be its arrival."""
+        return possible(None, event, self._start(event, seen, at))
+
+    def step(self, state: CallState, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
+        """Any later fact."""
+        event = witnessed.understood(state, event)
+        return possible(state, event, self._step(state, event, seen, at))
+
+    def _start(self, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
         opening = seen.opening
         assert opening is not None, "a new chain is admitted with its opening"
         if isinstance(event, CallArrived):
             return papers.arrived(papers.file(opening, event, at), seen, at)
+        if isinstance(event, AdviceAsked):
+            return advised.first_asked(opening, event, seen, at)
         if isinstance(event, FallbackServed):
             return ends.served(papers.file_of_record(opening, event), event, at)
         until = Instant(at + opening.plan.value.terms.strangers_within)
         stranger = Stranger(opening.call, opening.pbx, opening.line, opening.channel, opening.plan, at, until)
-        return _while_stranger(stranger, event, seen, at)
+        return _while_stranger(stranger, witnessed.understood(stranger, event), seen, at)
 
-    def step(self, state: CallState, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
-        """Any later fact."""
+    def _step(self, state: CallState, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
+        if isinstance(event, AdviceAsked):
+            return advised.asked(state, event, seen, at)
         match state:
             case Ringing():
                 return _while_ringing(state, event, seen, at)
@@ -133,6 +150,10 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 return _while_waiting(state, event, seen, at)
             case Connecting():
                 return _while_connecting(state, event, seen, at)
+            case Followed():
+                if isinstance(event, DeadlineReached):
+                    return witnessed.time_passed(state, event, at)
+                return witnessed.step(state, event, seen, at) or _in_any_live_state(state, event, seen, at)
             case Talking():
                 return _while_talking(state, event, seen, at)
             case HandedOver():
@@ -156,6 +177,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
             case Talking(file, _, confirmed, check, holds):
                 keeps_until = Instant(confirmed + file.terms.unconfirmed_talk) if holds else NEVER
                 return min(check, next_fade(file), keeps_until)
+            case Followed():
+                return witnessed.deadline(state)
             case HandedOver(file, until):
                 return min(until, next_fade(file))
             case Ended(file, _, wrap_until):
@@ -187,6 +210,9 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                     held[hop.person] = (max(until, Instant(hop.end + file.terms.fade)), False)
             case Connecting(file, hop, _, holds) if holds:
                 held[hop.person] = (Instant((hop.answered or hop.start) + file.terms.unconfirmed_talk), True)
+            case Followed(file, _, rings, holds):
+                over = Instant(max((hop.end for hop in rings), default=state.free_at) + file.terms.fade)
+                held.update((person, (over, False)) for person in holds)
             case Talking(file, end, confirmed) if end.person and state.holds:
                 held[end.person] = (Instant(confirmed + file.terms.unconfirmed_talk), True)
             case Ended(_, end, wrap_until) if wrap_until and end.person:
@@ -202,7 +228,7 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
     def wait(self, state: CallState) -> Wait | None:
         """A call that may ring more heads than it can waits for any of them; the client who has waited longest is
         first, among those of the same rank."""
-        if isinstance(state, Waiting | Ringing) and state.keys:
+        if isinstance(state, Waiting | Ringing | Followed) and state.keys:
             known = state.file.known
             return Wait(state.keys, known.rank, known.since or state.file.arrived)
         return None
@@ -404,7 +430,7 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
         case VerdictGiven() | TakePressed():
             return Step(state, reply="too_early")
         case (
-            LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
+            AdviceAsked() | LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
             | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)  # about legs that this call, for all that is known, never ordered
@@ -436,8 +462,9 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
         case CallArrived():
             return papers.arrived_late(state, event, seen, at)
         case (
-            LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded() | CallerHungUp()
-            | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside() | Nudged()
+            AdviceAsked() | LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded()
+            | CallerHungUp() | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside()
+            | Nudged()
         ):  # fmt: skip
             return Step(state)
         case _:

@@ -123,7 +123,7 @@ def misses(file: File, talker: str = "") -> tuple[File, tuple[Message, ...]]:
     asked_after = file.terms.misses_asked
     if file.misses_told or not asked_after:
         return file, ()
-    people = dict.fromkeys(hop.person for hop in file.hops if hop.person != talker)
+    people = dict.fromkeys(hop.person for hop in file.hops if hop.person not in {"", talker})
     silent = tuple(person for person in people if rang_out(file, person))
     file = msgspec.structs.replace(file, misses_told=True)
     told = Message(ROSTER_CHAIN, OffersMissed(file.chain, silent, asked_after))

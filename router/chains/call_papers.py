@@ -7,10 +7,11 @@ from router.basis.machine import Step
 from router.chains import call_cards as cards
 from router.chains.call_ends import end, owe, window_over
 from router.chains.call_offers import offer_next
-from router.chains.call_states import CallSeen, CallStep, Ended, Filed, Opening, Stranger, Talking
+from router.chains.call_states import CallSeen, CallStep, Ended, Filed, Followed, Opening, Stranger, Talking
 from router.chains.effects import RingBack
 from router.chains.enquiry import MISSED, End, File, Outcome
 from router.chains.events import CallArrived, FallbackServed, Party
+from router.chains.terms import Style
 
 
 def file(opening: Opening, event: CallArrived, at: Instant) -> File:
@@ -32,9 +33,14 @@ def file_of_stranger(state: Stranger) -> File:
 
 
 def arrived(file: File, seen: CallSeen, at: Instant) -> CallStep:
-    """The caller hears ringing; the first head is rung. Out of hours, or with nobody on duty, nobody is."""
+    """The caller hears ringing; the first head is rung, unless the PBX leads. Out of hours, or with nobody on duty,
+    nobody is."""
+    if file.terms.style is Style.WITNESS:
+        return Step(Followed(file, Instant(at + file.terms.handover_within)))  # whatever our hours, it hunts
     if file.known.closed:
         return window_over(file, (), at)
+    if file.terms.style is Style.ADVISER:
+        return Step(Followed(file, Instant(at + file.terms.handover_within)))
     return offer_next(file, seen, at, at, effects=(RingBack(file.pbx, file.call, file.window_end),))
 
 

@@ -2,13 +2,14 @@
 
 import msgspec
 
-from router.basis.instants import Instant
+from router.basis.instants import NEVER, Instant
 from router.basis.machine import ClaimLost, DeadlineReached, EffectAside, EffectDropped, Granted, Nudged, State, Step
 from router.basis.pinned import Pinned
 from router.chains.choice import Sight
 from router.chains.effects import Connect, LookAtCall, Release, RingBack, RingLeg, SendToFallback, ShowCard, StopLeg
 from router.chains.enquiry import NOTHING_KNOWN, End, File, Hop, Known
 from router.chains.events import (
+    AdviceAsked,
     CallArrived,
     CallerHungUp,
     FallbackServed,
@@ -87,6 +88,22 @@ class HandedOver(State, frozen=True):
     """Whether the PBX has confirmed that it has him; before that a hang-up is an ordinary one."""
 
 
+class Followed(State, frozen=True):
+    """The PBX leads: it rings by itself or as it was advised, and tells; nobody is ordered."""
+
+    file: File
+    until: Instant
+    """When the call is given up for want of any word."""
+    rings: tuple[Hop, ...] = ()
+    """Phones that ring now, by our advice or by the PBX's own plan."""
+    holds: tuple[str, ...] = ()
+    """Heads whom our advice keeps from other calls."""
+    keys: tuple[str, ...] = ()
+    """Whom the call waits for, where nobody could be advised."""
+    free_at: Instant = NEVER
+    """A head who was kept for the next question is let go then."""
+
+
 class Ended(State, frozen=True):
     """The call is over. Facts and verdicts may still come."""
 
@@ -110,13 +127,14 @@ class Stranger(State, frozen=True):
     """The caller is gone already."""
 
 
-Filed = Ringing | Waiting | Connecting | Talking | HandedOver | Ended
+Filed = Ringing | Waiting | Connecting | Followed | Talking | HandedOver | Ended
 """States that have a file."""
 
-CallState = Ringing | Waiting | Connecting | Talking | HandedOver | Ended | Stranger
+CallState = Ringing | Waiting | Connecting | Followed | Talking | HandedOver | Ended | Stranger
 
 CallEvent = (
     CallArrived
+    | AdviceAsked
     | LegAsked
     | LegRinging
     | LegAnswered

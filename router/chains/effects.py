@@ -106,3 +106,40 @@ class ShowCard(Effect, frozen=True):
 
 
 TelephonyEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall
+
+# --- advice: what a PBX that asks is answered -------------------------------------------------------------------
+# Not effects: the reply is stored with the question and given again, word for word, when the question is repeated.
+
+
+class AdvisedLeg(msgspec.Struct, frozen=True):
+    """One phone of an advice."""
+
+    leg: str
+    """Our id of this ring; the next question and the PBX's reports name it."""
+    extension: str
+
+
+class AdviseRing(msgspec.Struct, frozen=True, tag_field="do", tag="ring"):
+    """Ring these phones together, join the client with the first that is picked up; ask again when all are over."""
+
+    legs: tuple[AdvisedLeg, ...]
+    ring_ms: int
+    """For how long, milliseconds."""
+
+
+class AdviseWait(msgspec.Struct, frozen=True, tag_field="do", tag="wait"):
+    """Nobody can be rung at this moment: let the client hear ringing and ask again."""
+
+    wait_ms: int
+    """After how long, milliseconds."""
+
+
+class AdviseFallback(msgspec.Struct, frozen=True, tag_field="do", tag="fallback"):
+    """Give the client to the PBX's own plan."""
+
+
+class AdviseHangUp(msgspec.Struct, frozen=True, tag_field="do", tag="hang_up"):
+    """Hang up the client."""
+
+
+Advice = AdviseRing | AdviseWait | AdviseFallback | AdviseHangUp

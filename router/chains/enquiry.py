@@ -151,7 +151,7 @@ class Outcome(StrEnum):
     FALLBACK_MISSED = "fallback_missed"
     FALLBACK_UNKNOWN = "fallback_unknown"
     INCOMPLETE = "incomplete"
-    """Facts of a call whose arrival was never reported."""
+    """The PBX did not report all of the call: not its arrival, or, where the PBX leads, nothing more for long."""
 
 
 MISSED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.FALLBACK_SERVED}

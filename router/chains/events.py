@@ -55,6 +55,17 @@ class CallArrived(Event, frozen=True):
     """Token of the client's number; None where it is withheld."""
 
 
+class AdviceAsked(Event, frozen=True):
+    """The PBX asks whom to ring now; the advice is the step's reply (`router.chains.effects.Advice` as JSON)."""
+
+    line: str = ""
+    caller: Token | None = None
+    leg: str = ""
+    """The leg that was advised last and is over; empty: none was, or the PBX does not tell which."""
+    how: Disposition | None = None
+    """How that leg ended; None: not told."""
+
+
 class LegAsked(Event, frozen=True):
     """After a restart: the ring, never sent before, is sent only now."""
 
@@ -65,6 +76,8 @@ class LegRinging(Event, frozen=True):
     """The head's phone rings."""
 
     leg: str
+    extension: str = ""
+    """The phone, where the PBX rang it by itself; empty: as ordered."""
 
 
 class LegAnswered(Event, frozen=True):
@@ -82,6 +95,8 @@ class LegEnded(Event, frozen=True):
     how: Disposition
     code: int = 0
     """The PBX's own cause code (Q.850 on Asterisk), for the explanation only; 0: none given."""
+    extension: str = ""
+    """The phone, where the PBX rang it by itself; empty: as ordered."""
 
 
 class TalkStarted(Event, frozen=True):

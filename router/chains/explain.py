@@ -21,6 +21,7 @@ from router.chains.call_states import (
     Connecting,
     Ended,
     Filed,
+    Followed,
     HandedOver,
     Ringing,
     Stranger,
@@ -29,7 +30,7 @@ from router.chains.call_states import (
 )
 from router.chains.choice import Obstacle, in_order, obstacle
 from router.chains.enquiry import MISSED, End, File, Hop, Outcome
-from router.chains.events import Disposition
+from router.chains.events import AdviceAsked, Disposition
 
 Language = Literal["ru", "en"]
 
@@ -92,6 +93,8 @@ class _Narrator:
             if isinstance(state, Ringing):
                 known = {hop.leg for hop in before.hops} if isinstance(before, Ringing) else set()
                 sentences += [self._offer(state, hop, line) for hop in state.hops if hop.leg not in known]
+            elif isinstance(state, Followed):
+                sentences += self._followed(state, before, line)
             elif isinstance(state, Waiting) and not isinstance(before, Waiting):
                 sentences.append(self._wait(state, line))
             elif isinstance(state, HandedOver) and not isinstance(before, HandedOver):
@@ -118,6 +121,22 @@ class _Narrator:
         closed = state.file.known.closed
         return f"{opening} {self._words[f'closed_{closed}']}" if closed else opening
 
+    def _followed(self, state: Followed, before: CallState | None, line: Told) -> list[str]:
+        """The PBX leads: whom it was advised to ring, with the reason; whom it rang by itself, without one."""
+        known = before.rings if isinstance(before, Followed) else ()
+        new = [hop for hop in state.rings if all(hop.leg != earlier.leg for earlier in known)]
+        ringing = Ringing(state.file, state.rings)
+        sentences = [self._offer(ringing, hop, line) if hop.timed_by_pbx else self._rung_by_pbx(hop) for hop in new]
+        if isinstance(line.event, AdviceAsked) and not state.rings and state.keys:
+            sentences.append(self._wait(state, line))
+        return sentences
+
+    def _rung_by_pbx(self, hop: Hop) -> str:
+        hop = self._hops[hop.leg]
+        who = self._name(hop.person) if hop.person else self._say("unknown_at", extension=hop.extension)
+        start = self._second(hop.start)
+        return self._say("rung_by_pbx", **{"number": str(hop.number), "who": who, "from": start}, end=self._end_of(hop))
+
     def _offer(self, state: Ringing, now: Hop, line: Told) -> str:
         hop = self._hops[now.leg]
         reason = _reason(state, now)
@@ -141,7 +160,7 @@ class _Narrator:
                 found.append(self._obstacle(seat.person, stands))
         return found
 
-    def _wait(self, state: Waiting, line: Told) -> str:
+    def _wait(self, state: Waiting | Followed, line: Told) -> str:
         at = self._second(line.at)
         if state.file.window_end - line.at < state.file.terms.min_offer:
             return self._say("too_short", at=at, least=self._seconds(state.file.terms.min_offer))
@@ -225,6 +244,8 @@ class _Narrator:
 def _hops(state: CallState) -> tuple[Hop, ...]:
     if isinstance(state, Stranger):
         return ()
+    if isinstance(state, Followed):
+        return (*state.file.hops, *state.rings)
     if isinstance(state, Ringing):
         return (*state.file.hops, *state.hops)
     return (*state.file.hops, state.hop) if isinstance(state, Connecting) else state.file.hops
@@ -262,6 +283,7 @@ _RU: Mapping[str, str] = {
     "call": "Звонок на линию {line}, список «{chain}», окно {window} с.",
     "stranger": "АТС не сообщила о начале этого звонка.",
     "offer": "{number}. {who}, с {from} с: {end} ({why}).",
+    "rung_by_pbx": "{number}. АТС сама вызвала: {who}, с {from} с: {end}.",
     "lasted": "{after} с, {how}",
     "end_rings": "звонит",
     "end_picked": "трубка снята через {after} с",
@@ -333,6 +355,7 @@ _EN: Mapping[str, str] = {
     "call": "Call to line {line}, list “{chain}”, window {window} s.",
     "stranger": "The PBX did not report the beginning of this call.",
     "offer": "{number}. {who}, from {from} s: {end} ({why}).",
+    "rung_by_pbx": "{number}. The PBX itself rang {who}, from {from} s: {end}.",
     "lasted": "{after} s, {how}",
     "end_rings": "ringing",
     "end_picked": "picked up after {after} s",

@@ -58,6 +58,17 @@ class HopTimer(StrEnum):
     SERVER = "server"
 
 
+class Style(StrEnum):
+    """Who leads the call."""
+
+    CONDUCTOR = "conductor"
+    """The server orders every ring."""
+    ADVISER = "adviser"
+    """The PBX asks whom to ring."""
+    WITNESS = "witness"
+    """The PBX hunts by itself, the server follows."""
+
+
 class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     """Times in microseconds."""
 
@@ -82,6 +93,16 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     """The PBX's own timer knows whole seconds only (ARI `timeout`); other offers are ended by the server."""
     can_connect_late: bool = False
     """Set from the adapter's ability: an answer after the stop may still be connected."""
+    style: Style = Style.CONDUCTOR
+    """Set from the adapter's ability: who leads the call."""
+    can_cancel_leg: bool = True
+    """Set from the adapter's ability: a phone that rings can be stopped."""
+    can_reroute_ringing: bool = False
+    """Set from the adapter's ability: the next ring takes the caller from the phone that rings."""
+    can_wait: bool = True
+    """Set from the adapter's ability: a PBX that asks can keep the caller and ask again."""
+    can_look: bool = True
+    """Set from the adapter's ability: the PBX can be asked what is true."""
     reports_ringing: bool = True
     """Set from the adapter's ability: without it no offer can count from the first ring."""
     returning_first: bool = True
@@ -167,7 +188,10 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "after_window": AfterWindow,
 }
 _BY_PEOPLE = ("offers_per_person", "returning_first", "misses_asked", *_CHOICES)
-_ABILITIES = ("hop_timer", "whole_second_timer", "can_connect_late", "reports_ringing")
+_ABILITIES = (
+    "hop_timer", "whole_second_timer", "can_connect_late", "reports_ringing", "style", "can_cancel_leg",
+    "can_reroute_ringing", "can_wait", "can_look",
+)  # fmt: skip
 MOST_MISSES = 100
 """Missed calls in a row at most after which a head is asked: more is a slip of the pen."""
 _LONGEST_S = {"returning_within": 366 * 86_400}

@@ -19,21 +19,49 @@ from router.chains.effects import TelephonyEffect
 PORT_VERSION = 1
 
 
+Style = Literal["conductor", "adviser", "witness"]
+"""Who leads a call.
+
+- `conductor`: the server orders every ring, stop and connection.
+- `adviser`: the PBX asks whom to ring now (`AdviceAsked`); the reply that `Deliver` returns is the advice, as JSON of
+  `router.chains.effects.Advice`. It is stored with the event: a question that is repeated under the same origin gets it
+  word for word. The PBX joins whoever picks up by itself.
+- `witness`: the PBX hunts by itself; the server follows who was rung and who answered. Nobody is ordered.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """What a PBX can do; the call's terms are adapted to it when a call begins."""
 
-    owns_timer: Literal["pbx", "server"]
-    """Who ends a ring after its full time."""
+    owns_timer: Literal["pbx", "server", "none"]
+    """Who ends a ring after its full time; `none`: the PBX does, after a time that nobody tells (witness only)."""
     whole_second_timer: bool
     """The PBX's timer knows whole seconds only."""
     can_cancel_leg: bool
+    """It obeys a stop while the phone rings. If not, a leg that is not wanted any more ends by itself."""
     can_connect_late: bool
     """An answer that arrives after the stop may still be connected."""
     reports_ringing: bool
     reports_answerer: bool
     idempotent_legs: bool
     """A ring ordered twice under one leg id rings once, also after the leg has ended."""
+    can_reroute_ringing: bool = False
+    """A ring for the next head takes the caller from the phone that rings: that phone needs no stop of its own."""
+    style: Style = "conductor"
+    can_wait: bool = True
+    """Adviser: it can keep a caller and ask again, where nobody is free at the moment."""
+    can_look: bool = True
+    """It says what is true when it is asked (`look`, `LookAtCall`)."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the abilities contradict one another."""
+        if self.owns_timer == "none" and self.style != "witness":
+            raise ValueError("owns_timer = none: only a PBX that hunts by itself (style = witness) may leave it open")
+        if self.owns_timer == "server" and self.style != "conductor":
+            raise ValueError("owns_timer = server: nobody but a conductor can end a ring; say pbx")
+        if not self.can_look and self.style == "conductor":
+            raise ValueError("can_look = false: a PBX that is conducted must be readable, or a restart would be blind")
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +86,7 @@ Reports given in one call are admitted in that order."""
 
 @dataclass(frozen=True, slots=True)
 class LegSight:
-    """What the PBX says about one leg of ours."""
+    """What the PBX says about one leg: of ours, or of its own where it hunts by itself."""
 
     leg: str
     state: Literal["ringing", "up", "ended"]
@@ -66,6 +94,8 @@ class LegSight:
     """Disposition of an ended leg, if the PBX remembers it."""
     talked: bool = False
     """Whether the leg is known to have been joined with the caller, now or before it ended."""
+    extension: str = ""
+    """The phone, where the PBX rang it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +197,4 @@ class KeepsUnread(Protocol):
     """Optional: an adapter that can meet payloads it does not understand."""
 
     unknown: Callable[[UnknownPayload], Awaitable[None]]
-    """Keeper of such payloads, put in by the server; awaited before the PBX is answered."""
+    """Keeper of such payloads, put in by the server; awaited before the PBX is answered. Raises Temporary."""

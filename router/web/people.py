@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from router.basis.instants import Instant
 from router.basis.machine import ChainId
 from router.basis.people import Directory, Person
-from router.chains.call_states import Connecting, Ended, Ringing, Talking
+from router.chains.call_states import Connecting, Ended, Followed, Ringing, Talking
 from router.chains.choice import person_key
 from router.chains.roster import Roster
 from router.engine.core import Core
@@ -49,6 +49,8 @@ def _busy(core: Core, holder: ChainId, person: Person) -> PersonView | None:
     match live.state if live is not None else None:
         case Ringing(_, hops) if any(hop.person == person.id for hop in hops):
             return PersonView(person.id, person.name, "rung", NEVER_SINCE)
+        case Followed(_, _, _, holds) if person.id in holds:
+            return PersonView(person.id, person.name, "rung", NEVER_SINCE)
         case Connecting(_, hop) if hop.person == person.id:
             return PersonView(person.id, person.name, "talk", hop.answered or hop.start)
         case Talking(_, end) if end.person == person.id:
@@ -72,6 +74,9 @@ def _by_person(core: Core, live: Sequence[ChainId]) -> Mapping[str, ChainId]:
                     found.setdefault(hop.person, chain)
             case Connecting(_, hop):
                 found.setdefault(hop.person, chain)
+            case Followed(_, _, rings):
+                for ring in rings:
+                    found.setdefault(ring.person, chain)
             case Talking(_, end):
                 found[end.person] = chain
             case _:

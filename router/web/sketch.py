@@ -10,6 +10,7 @@ from router.chains.call_states import (
     CallState,
     Connecting,
     Ended,
+    Followed,
     HandedOver,
     Ringing,
     Stranger,
@@ -65,6 +66,8 @@ def call_view(chain: str, state: CallState, names: Names, phone: Phone, sights: 
             since = hop.answered or hop.start
             hops = (*_past(file, names), _hop(hop, "answered", names))
             return _view(chain, file, names, phone, "connecting", hop.person, hop.extension, since, Instant(0), hops)
+        case Followed(file, _, rings):
+            return _followed_view(chain, file, rings, names, phone)
         case Talking(file, end):
             since = end.talk_from or end.at
             past = _past(file, names, talk=end)
@@ -79,6 +82,16 @@ def call_view(chain: str, state: CallState, names: Names, phone: Phone, sights: 
             )  # fmt: skip
         case Ended():
             return None
+
+
+def _followed_view(chain: str, file: File, rings: tuple[Hop, ...], names: Names, phone: Phone) -> CallView:
+    """The PBX leads: its latest ring is the one that is shown; who is next, it alone knows."""
+    hops = (*_past(file, names), *(_hop(ring, "ringing", names) for ring in rings))
+    if not rings:
+        since = file.hops[-1].ended if file.hops and file.hops[-1].ended else file.arrived
+        return _view(chain, file, names, phone, "waiting", "", "", since, file.window_end, hops)
+    last = rings[-1]
+    return _view(chain, file, names, phone, "ringing", last.person, last.extension, last.start, last.end, hops)
 
 
 def ended_view(chain: str, state: Ended, names: Names, phone: Phone) -> EndedView:
@@ -129,7 +142,8 @@ def _how(hop: Hop, talk: End | None) -> str:
 
 def _hop(hop: Hop, how: str, names: Names) -> HopView:
     end = hop.answered if how == "answered" else hop.ended
-    return HopView(names.person(hop.person), how, hop.start, end or hop.end)
+    # Where the PBX rings by itself it may be a phone that is nobody's.
+    return HopView(names.person(hop.person) if hop.person else hop.extension, how, hop.start, end or hop.end)
 
 
 def _planned(file: File, ringing: tuple[Hop, ...], sights: tuple[Sight, ...], names: Names) -> tuple[HopView, ...]:

@@ -32,6 +32,8 @@ def obey(board: "Switchboard", order: Mapping[str, Any], now: int) -> Answer:
     call = board.calls.get(call_id)
     if call is None:
         return Answer(404, {"gone": "call"})
+    if board.style != "conductor" and name != "look":
+        return Answer(400, {"error": "this PBX leads its calls itself: it takes no orders"})
     call.server_known = True
     leg = call.legs.get(str(leg_id))
     match name:

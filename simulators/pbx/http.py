@@ -15,12 +15,13 @@ import json
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
 
 from simulators.pbx.commands import Answer
+from simulators.pbx.fetch import Fetcher
 from simulators.pbx.phones import Deed, Leg
 from simulators.pbx.post import Post
 from simulators.pbx.signing import key, proven
@@ -46,14 +47,16 @@ class PbxServer:
         secret: str,
         host: str = "127.0.0.1",
         port: int = 0,
+        polls: bool = False,
         clock: Callable[[], int] = wall_us,
     ) -> None:
         """`server_url`: where facts are told. `secret`: one or more, separated by spaces; the first signs.
-        `port`: 0 takes a free one."""
+        `port`: 0 takes a free one. `polls`: commands are fetched from the server, none are taken on a port."""
         self.board = board
         self.server_url = server_url
         self._secrets = [key(word) for word in secret.split()]
         self._host, self._port, self._clock = host, port, clock
+        self._polls = polls
         self._latest = 0
         self._moved = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -73,11 +76,14 @@ class PbxServer:
         self._mover.cancel()
         await asyncio.gather(self._mover, return_exceptions=True)
         await self.post.close()
-        await self._session.close()
         await self.vanish()
+        await self._session.close()
 
     async def appear(self) -> None:
-        """Take commands on the port, from now on the same one."""
+        """Take commands on the port, from now on the same one; or poll."""
+        if self._polls:
+            self.fetcher = Fetcher(self.server_url, self._secrets[0], self._session, self._fetched)
+            return
         app = web.Application()
         app.add_routes([web.post("/commands", self._command), web.get("/commands/calls", self._calls)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -86,7 +92,10 @@ class PbxServer:
         self._port = self._runner.addresses[0][1]
 
     async def vanish(self) -> None:
-        """Refuse connections."""
+        """Refuse connections; or poll no more."""
+        if self._polls:
+            await self.fetcher.close()
+            return
         await self._runner.cleanup()
 
     @property
@@ -160,7 +169,15 @@ class PbxServer:
         self.board.record.write(self.now(), what, told.call, **more)
         if taken:
             self.board.taken(told)
+            self.board.replied(self.now(), told, text)
         self.moved()
+
+    def _fetched(self, order: dict[str, Any]) -> Answer:
+        if order.get("command") == "calls":
+            return Answer(200, self.board.sight(self.now()))
+        answer = self.board.command(order, self.now())
+        self.moved()
+        return answer
 
     async def _command(self, request: web.Request) -> web.Response:
         body = await request.read()

@@ -54,6 +54,8 @@ class Leg:
     how: str = ""
     """How it ended, in the words of the contract."""
     ended: int | None = None
+    own: bool = False
+    """Rung by the PBX's own plan, under an id of its own."""
     stopping: bool = False
     """Told to stop; it is over as soon as the network has carried that out."""
     talked: bool = False

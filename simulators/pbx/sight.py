@@ -21,7 +21,8 @@ def leg_seen(leg: Leg) -> dict[str, Any]:
     """One leg. A phone that is still being dialled counts as ringing."""
     state = "ringing" if leg.state == "dialling" else leg.state
     ended = {"how": leg.how} if leg.how else {}
-    return {"leg": leg.id, "state": state} | ended | ({"talked": True} if leg.talked else {})
+    own = {"extension": leg.extension} if leg.own else {}
+    return {"leg": leg.id, "state": state} | own | ended | ({"talked": True} if leg.talked else {})
 
 
 def stamp(at: int) -> str:

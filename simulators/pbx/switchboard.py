@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from simulators.pbx import leading
 from simulators.pbx.commands import Answer, obey
 from simulators.pbx.phones import (
     SECOND_US,
@@ -47,6 +48,9 @@ from simulators.pbx.phones import (
 )
 from simulators.pbx.record import Record
 from simulators.pbx.sight import leg_seen, seen, stamp
+
+Style = Literal["conductor", "adviser", "witness"]
+"""Who leads a call: the server by commands, the PBX by asking, the PBX alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,17 @@ class Switchboard:
         says_no: Literal["by_event", "at_once"] = "by_event",
         name: str = "pbx",
         record: Record | None = None,
+        style: Style = "conductor",
+        hunt: Sequence[str] = (),
+        hunt_ms: int = 5000,
     ) -> None:
         """`no_server_us`: the fallback takes a caller of whom the server took no note within this time (None: never).
         `absolute_us`: it takes whoever does not talk this long after the arrival. `remembers_us`: how long ended legs
         and calls are known. `dialling_us`: from the order to the ring. `stop_takes_us`: from the stop to the silence,
         in which a head may still pick up. `rings_busy_phones`: call waiting; otherwise such a leg ends as busy.
         `says_no`: whether busy and unreachable phones are told by `leg.ended` or by answering 422.
-        `name` begins the ids of calls and facts (no full stop in it); give each process its own.
+        `name` begins the ids of calls and facts (no full stop in it); give each process its own. `style`: who leads a
+        call; a witness rings the extensions of `hunt` one after another, `hunt_ms` each, then its fallback takes over.
         """
         self.phones = {phone.extension: phone for phone in (_phone(each) for each in phones)}
         self.calls: dict[str, Call] = {}
@@ -95,6 +103,9 @@ class Switchboard:
         self.on_ring, self.on_talk, self.on_fallback = on_ring, on_talk, on_fallback
         self.dialling_us, self.stop_takes_us, self.remembers_us = dialling_us, stop_takes_us, remembers_us
         self.rings_busy_phones, self.says_no = rings_busy_phones, says_no
+        self.style, self.hunt, self.hunt_ms = style, tuple(hunt), hunt_ms
+        self.advice: dict[str, str] = {}
+        """Answers to questions by the fact's id, as received."""
         self._no_server_us, self._absolute_us = no_server_us, absolute_us
         self._plans: list[tuple[int, int, Callable[[int], None]]] = []
         self._told: list[Told] = []
@@ -126,7 +137,10 @@ class Switchboard:
         assert call not in self.calls, f"call id {call} is taken"
         here = self.calls[call] = Call(call, line, caller, now)
         self.record.write(now, "arrived", call, line=line, caller=caller)
-        self.tell(now, "call.arrived", call, line=line, **({"caller": caller} if caller else {}))
+        if self.style == "conductor":
+            self.tell(now, "call.arrived", call, line=line, **({"caller": caller} if caller else {}))
+        else:
+            leading.arrived(self, here, now)
         if patience_us is not None:
             self.plan(now + patience_us, lambda at: self._out_of_patience(here, at))
         if self._no_server_us is not None:
@@ -141,8 +155,14 @@ class Switchboard:
         call = self.calls.get(told.call)
         if call is None:
             return
-        call.server_known = call.server_known or told.body["type"] == "call.arrived"
+        call.server_known = call.server_known or told.body["type"] in ("call.arrived", "advice.asked")
         call.unrecorded = call.unrecorded and told.body["type"] != "fallback.served"
+
+    def replied(self, now: int, told: Told, text: str) -> None:
+        """The server's answer to a fact that it took, as received."""
+        self._run(now)
+        if told.body["type"] == "advice.asked":
+            leading.advised(self, told, text, now)
 
     def hang_up(self, now: int, call: str) -> None:
         """The client hangs up."""
@@ -229,6 +249,7 @@ class Switchboard:
             phone.legs.remove(leg)
         self.record.write(now, "leg_ended", leg.call.id, leg.id, leg.extension, how=how)
         self.tell(now, "leg.ended", leg.call.id, leg=leg.id, extension=leg.extension, how=how)
+        leading.leg_over(self, leg, now)
 
     def end_call(self, call: Call, now: int, by: Literal["caller", "head", "pbx"]) -> None:
         """The client is off the line. `call.ended` is told before the legs that it takes along."""
@@ -290,6 +311,8 @@ class Switchboard:
                 leg.state = "up"
                 self.record.write(now, "answered", leg.call.id, leg.id, leg.extension)
                 self.tell(now, "leg.answered", leg.call.id, leg=leg.id, extension=leg.extension)
+                if self.style != "conductor":
+                    leading.picked_up(self, leg, now)
             case "decline" if leg.state == "ringing":
                 self.end_leg(leg, now, "declined")
             case "hang_up" if leg.state == "up":

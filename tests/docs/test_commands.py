@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from router import cli
 from router.config import SECRET_LENGTH
 from simulators.commands import simulate
+from simulators.contract.commands import pbx
 from simulators.demo import demo
 from tests.docs.papers import ROOT, blocks, code_words, papers, text
 
@@ -28,6 +29,7 @@ def commands() -> TyperGroup:
     known.registered_groups = [*cli.app.registered_groups]
     known.command("demo")(demo)
     known.command("simulate")(simulate)
+    known.command("pbx")(pbx)
     group = typer.main.get_command(known)
     assert isinstance(group, TyperGroup)
     return group

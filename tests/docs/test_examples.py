@@ -33,7 +33,7 @@ FIELDS = [
 TERMS = (*_BY_PEOPLE, *(f"{name}_s" for name in _DURATIONS))
 BY_SERVER = {"fallback_position": Path("data/office.fallback-position.json")}
 """Defaults that the server, not the model, sets (`router.config`)."""
-GIVEN = {"fallback_record"}
+GIVEN = {"fallback_record", "command_url"}
 """The example sets them to something else than the default, and says so."""
 
 

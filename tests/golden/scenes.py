@@ -25,8 +25,9 @@ from tests.stories.stage import LINE, T0, Stage
 
 
 def acts() -> list[Stage]:
-    """Five companies (what terms and abilities decide), a dozen calls."""
-    return [_a_day().stage, _a_pbx_with_timers().stage, _no_limit().stage, _late().stage, _group().stage]
+    """Seven companies (what terms and abilities decide), a dozen calls."""
+    plays = (_a_day, _a_pbx_with_timers, _no_limit, _late, _group, _adviser, _witness)
+    return [play().stage for play in plays]
 
 
 def _a_day() -> Play:
@@ -112,3 +113,20 @@ def _late() -> Play:
     play.answers("anna").connects("anna").talks("anna").waits(40)
     other = play.talk_ends().releases().stops("anna").hangs_up().ends("anna")
     return other.waits(60)
+
+
+def _adviser() -> Play:
+    play = office("anna boris", timers="pbx", able={"style": "adviser"})
+    play.asks(call="advised", origin="q1").phone_rings("anna").asks(origin="q1").until(8).asks("anna").asks("anna")
+    play.asks(call="waits").waits(2).asks().on("advised").answers("boris").on("waits").waits(40).asks().record("9")
+    play.on("advised").talk_ends(Party.HEAD).ends("boris", Disposition.COMPLETED).hangs_up()
+    play.asks(call="silent").waits(700)
+    return play
+
+
+def _witness() -> Play:
+    play = office("anna boris", timers="none", able={"style": "witness", "can_look": False})
+    play.calls("seen").pbx_rings("101", "w1").pbx_rings("777").pbx_says_over("101", Disposition.BUSY, "w1")
+    play.pbx_rings("102").picks_up_at("102").picks_up_at("777").talk_ends(Party.CALLER).hangs_up()
+    play.calls("missed").pbx_rings("101").hangs_up().picks_up_at("101", "late")
+    return play.waits(60)

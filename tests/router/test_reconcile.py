@@ -6,7 +6,7 @@ import pytest
 from router.basis.instants import SECOND, Instant
 from router.basis.machine import Event
 from router.basis.pinned import Pinned
-from router.chains.call_states import CallState, Connecting, Ended, HandedOver, Ringing, Talking, Waiting
+from router.chains.call_states import CallState, Connecting, Ended, Followed, HandedOver, Ringing, Talking, Waiting
 from router.chains.delivery import delivery_of
 from router.chains.effects import RingLeg
 from router.chains.enquiry import End, Fading, File, Hop, Outcome
@@ -77,6 +77,10 @@ CONNECTING = Connecting(FILE, HOP, Instant(NOW + SECOND))
 TALKED = LegSight("c.h1", "ended", "completed", talked=True)
 EARLIER = msgspec.structs.replace(HOP, how=Disposition.NO_ANSWER, ended=NOW)
 WAITING = Waiting(msgspec.structs.replace(FILE, hops=(EARLIER,)), Instant(NOW + SECOND), ())
+OWN = msgspec.structs.replace(HOP, leg="w1", rang=BEGAN, in_turn=False)
+ADVISED = msgspec.structs.replace(HOP, start=Instant(NOW - SECOND), end=Instant(NOW + 7 * SECOND), timed_by_pbx=True)
+FOLLOWED, HUNTS = Followed(FILE, Instant(NOW + 99 * SECOND)), Followed(FILE, Instant(NOW + 99 * SECOND), (OWN,))
+NAMELESS = Talking(FILE, msgspec.structs.replace(TALK, leg="c.w1"), BEGAN, Instant(NOW + 60 * SECOND))
 RINGS, UP, ENDED = LegSight("c.h1", "ringing"), LegSight("c.h1", "up"), LegSight("c.h1", "ended", "declined")
 
 CASES: dict[str, tuple[Findings, list[Event]]] = {
@@ -119,6 +123,33 @@ CASES: dict[str, tuple[Findings, list[Event]]] = {
     "it was picked up and never joined, all are gone": (
         look(CONNECTING, gone=True, recent=(LegSight("c.h1", "ended", "completed"),), remembers=True),
         [CallerHungUp()],
+    ),
+    "it hunts by itself, we had not heard": (
+        look(FOLLOWED, LegSight("w1", "ringing", extension="101")),
+        [LegRinging("w1", "101")],
+    ),
+    "it hunts, and we know": (look(HUNTS, LegSight("w1", "ringing", extension="101")), []),
+    "its first ring is over, another phone rings": (
+        look(HUNTS, LegSight("w1", "ended", "busy", extension="101"), LegSight("w2", "ringing", extension="102")),
+        [LegEnded("w1", Disposition.BUSY), LegRinging("w2", "102")],
+    ),
+    "what it rang is nowhere": (look(HUNTS), [LegEnded("w1", Disposition.NO_ANSWER)]),
+    "what it was advised is on its way": (
+        look(msgspec.structs.replace(FOLLOWED, rings=(ADVISED,), holds=("anna",))),
+        [],
+    ),
+    "it was picked up at a phone of its own plan": (
+        look(HUNTS, LegSight("w1", "up", extension="101")),
+        [LegAnswered("w1", "101")],
+    ),
+    "it hunted, they talk": (look(HUNTS, talking="w1"), [TalkStarted("w1", "101")]),
+    "it hunted, they talked, all are gone": (
+        look(HUNTS, gone=True, recent=(LegSight("w1", "ended", "completed", talked=True),)),
+        [TalkStarted("w1"), TalkEnded(Party.UNKNOWN), CallerHungUp()],
+    ),
+    "they still talk at the same phone, its leg has no name of ours": (
+        look(NAMELESS, talking="x9"),
+        [TalkConfirmed("x9", "101")],
     ),
     "it has gone on since the look began": (look(RINGING, gone=True, at=NOW), []),
 }
@@ -178,3 +209,9 @@ def test_a_call_nobody_knew_that_talks_is_told_as_talking_first() -> None:
     sighting = Sighting((CallSight("new", "1", "", (), "x", "101"),))
     findings = reconcile("office", [], [], frozenset(), sighting, NOW, NOW)
     assert events(findings) == [TalkStarted("x", "101"), CallArrived("1")]
+
+
+def test_a_call_that_a_pbx_began_to_hunt_for_while_we_were_away() -> None:
+    legs = (LegSight("w1", "ended", "busy", extension="101"), LegSight("w2", "ringing", extension="102"))
+    findings = reconcile("office", [], [], frozenset(), Sighting((CallSight("c", "1", "", legs),)), BEGAN, NOW)
+    assert events(findings) == [CallArrived("1"), LegRinging("w2", "102")]

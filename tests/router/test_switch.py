@@ -205,3 +205,40 @@ async def test_a_call_that_is_being_written_when_the_look_begins_is_not_judged_b
     scene.engine.in_flight = frozenset()
     assert await scene.switch._look("test")
     assert scene.engine.core.live["call:office:c"].sequence > before
+
+
+async def test_a_report_that_the_journal_cannot_hold_is_kept_for_a_person(scene: Scene) -> None:
+    """It is answered as taken, because telling it again would not help; so it must not be gone."""
+    bad = Report("c\x00", CallArrived("1"), {}, "o", b"the payload")
+    assert await scene.switch.deliver([bad, arrived("d")]) == [None, None]
+    assert "call:office:d" in scene.engine.core.live
+    ((event, error),) = await scene.store.select("SELECT event, error FROM quarantine")
+    assert event == b"the payload"
+    assert str(error).startswith("not taken: ")
+
+
+async def test_what_cannot_be_kept_now_is_told_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> None:
+        raise StoreUnavailable("no space left")
+
+    monkeypatch.setattr(scene.store, "upsert", full)
+    with pytest.raises(Temporary):
+        await scene.phones.unknown(UnknownPayload("no such event", b"{}"))
+
+
+async def test_a_pbx_that_cannot_be_asked_is_in_sight_as_soon_as_it_says_so(scene: Scene) -> None:
+    scene.phones.abilities = Abilities("pbx", False, True, False, True, True, True, style="witness", can_look=False)
+    scene.phones.sighting = Temporary("it is never read")
+    await scene.switch.in_sight(True, "it reports")
+    assert (scene.switch.visible, scene.engine.lanes_out_of_sight()) == (True, frozenset())
+
+
+async def test_a_caller_of_a_pbx_that_leads_is_not_sent_anywhere(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(_batch: Batch) -> None:
+        raise StoreUnavailable("no space left")
+
+    scene.phones.abilities = Abilities("pbx", False, True, False, True, True, True, style="adviser")
+    monkeypatch.setattr(scene.store, "commit", full)
+    with pytest.raises(Temporary):
+        await scene.switch.deliver([arrived()])
+    assert scene.phones.asked == []

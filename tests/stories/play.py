@@ -14,7 +14,7 @@ presses, marks, goes_away, comes_back, device, fact. Everything else asserts. Ev
 the play before time goes on, else it fails: nothing happens unseen. Seconds count from the beginning of the play.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
@@ -25,7 +25,7 @@ from router.basis.people import Directory
 from router.chains import effects as ask
 from router.chains import events as fact
 from router.chains.call import CALL
-from router.chains.call_states import Connecting, Ended, Filed, Ringing, Talking
+from router.chains.call_states import Connecting, Ended, Filed, Followed, Ringing, Talking
 from router.chains.callback import Closed, Open
 from router.chains.choice import person_key
 from router.chains.effects import ShowCard
@@ -46,9 +46,11 @@ def office(
     can_connect_late: bool = False,
     reports_ringing: bool = True,
     company: Callable[[Directory], Directory] = lambda directory: directory,
+    able: Mapping[str, Any] | None = None,
     **terms: float | str,
 ) -> "Play":
-    """A play over these heads; terms as people write them (`ring_s=8`, `on_list_end="stop"`)."""
+    """A play over these heads; terms as people write them (`ring_s=8`, `on_list_end="stop"`); `able`: other abilities
+    of the PBX."""
     stage = Stage(
         tuple(heads.split()),
         terms,
@@ -56,6 +58,7 @@ def office(
         can_connect_late=can_connect_late,
         reports_ringing=reports_ringing,
         company=company,
+        **(able or {}),
     )
     return Play(stage)
 
@@ -181,6 +184,48 @@ class Play:
         """A person closes the call-back."""
         self.reply = self.stage.admit(f"callback:{PBX}:{self.call}", fact.PressedClose(by, reason)).reply
         return self
+
+    # --- a PBX that leads ---------------------------------------------------------------------------------------
+
+    def asks(self, after: str = "", how: Disposition | None = None, origin: str | None = None, call: str = "") -> Self:
+        """The PBX asks whom to ring; `after`: the leg (or the head's latest leg) that is over."""
+        self.call = call or self.call
+        leg = self.leg(after) if after in HEADS else after
+        asked = fact.AdviceAsked(LINE, None, leg, how)
+        personal = {"caller": ("phone", "+79990001122")}
+        self.reply = self.stage.admit(self._chain(), asked, origin=origin, personal=personal).reply
+        return self
+
+    def is_told_to_ring(self, head: str, ring_s: float) -> Self:
+        """The advice: this head, for so long."""
+        advice = self.advice()
+        assert isinstance(advice, ask.AdviseRing), f"the advice was {advice}"
+        legs = [(leg.extension, leg.leg) for leg in advice.legs]
+        assert legs == [(extension_of(head), self.leg(head))], f"the advice was {advice}"
+        assert advice.ring_ms == ring_s * 1000, f"for {advice.ring_ms} ms"
+        return self
+
+    def is_told(self, advice: ask.Advice) -> Self:
+        """The advice, in full."""
+        assert self.advice() == advice, f"the advice was {self.advice()}"
+        return self
+
+    def advice(self) -> ask.Advice:
+        """What the last question was answered."""
+        assert self.reply is not None, "no advice"
+        return msgspec.json.decode(self.reply, type=ask.Advice)  # type: ignore[no-any-return]
+
+    def pbx_rings(self, extension: str, leg: str = "") -> Self:
+        """The PBX rings a phone by its own plan."""
+        return self.fact(fact.LegRinging(leg, extension))
+
+    def pbx_says_over(self, extension: str, how: Disposition = Disposition.NO_ANSWER, leg: str = "") -> Self:
+        """Such a ring is over."""
+        return self.fact(fact.LegEnded(leg, how, 0, extension))
+
+    def picks_up_at(self, extension: str, leg: str = "") -> Self:
+        """Somebody picks up there."""
+        return self.fact(fact.LegAnswered(leg, extension))
 
     # --- orders -------------------------------------------------------------------------------------------------
 
@@ -361,6 +406,8 @@ class Play:
         match live.state:
             case Ringing(_, hops):
                 return [*live.state.file.hops, *hops]
+            case Followed():
+                return [*live.state.file.hops, *live.state.rings]
             case Connecting(_, hop):
                 return [*live.state.file.hops, hop]
             case _:

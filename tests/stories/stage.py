@@ -36,7 +36,7 @@ PBX = "pbx"
 STEPS_PER_INSTANT = 500
 """More than this at one instant is a circle, not work: the largest cast of a play causes some dozens."""
 
-Timers = Literal["pbx", "server"]
+Timers = Literal["pbx", "server", "none"]
 
 
 def extension_of(person: str) -> str:
@@ -77,15 +77,18 @@ class Stage:
         can_connect_late: bool = False,
         reports_ringing: bool = True,
         company: Callable[[Directory], Directory] = lambda directory: directory,
+        **able: Any,
     ) -> None:
+        """`able`: other abilities of the PBX by name."""
         abilities = Abilities(
             owns_timer=timers,
             whole_second_timer=True,
-            can_cancel_leg=True,
+            can_cancel_leg=able.pop("can_cancel_leg", True),
             can_connect_late=can_connect_late,
             reports_ringing=reports_ringing,
             reports_answerer=True,
             idempotent_legs=True,
+            **able,
         )
         tokens = count(1)
         self.now = T0

@@ -41,7 +41,7 @@ _LONGEST_WAIT_S = 3600
 """A PBX that asks for more than an hour is asked again after an hour."""
 
 
-class _Said(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True):
     """The body of an answer that is not a look; every field may be missing."""
 
     gone: str = ""
@@ -50,7 +50,7 @@ class _Said(msgspec.Struct, frozen=True):
     leg: LegSeen | None = None
 
 
-_said = msgspec.json.Decoder(_Said)
+_said = msgspec.json.Decoder(Said)
 _call = msgspec.json.Decoder(CallSeen)
 
 
@@ -88,14 +88,14 @@ _REMEDIES = {
 }
 
 
-def _read(body: bytes) -> _Said:
+def _read(body: bytes) -> Said:
     try:
         return _said.decode(body)
     except msgspec.DecodeError:
-        return _Said()  # the status says enough; a proxy's HTML page says nothing more
+        return Said()  # the status says enough; a proxy's HTML page says nothing more
 
 
-def _gone(effect: TelephonyEffect, said: _Said) -> Sequence[Event]:
+def _gone(effect: TelephonyEffect, said: Said) -> Sequence[Event]:
     """404: the call, or the leg, is not on the PBX any more."""
     match effect:
         case RingLeg() | StopLeg() | Connect() | LookAtCall():
@@ -111,7 +111,7 @@ def _gone(effect: TelephonyEffect, said: _Said) -> Sequence[Event]:
             assert_never(effect)
 
 
-def _already(effect: TelephonyEffect, said: _Said) -> Sequence[Event]:
+def _already(effect: TelephonyEffect, said: Said) -> Sequence[Event]:
     """409: it has been done before."""
     match effect:
         case RingLeg():
@@ -131,7 +131,7 @@ def _already(effect: TelephonyEffect, said: _Said) -> Sequence[Event]:
             assert_never(effect)
 
 
-def _refused(effect: TelephonyEffect, said: _Said) -> Sequence[Event]:
+def _refused(effect: TelephonyEffect, said: Said) -> Sequence[Event]:
     """422: the PBX will not, and says why. The leg of a refused ring or connection is over."""
     if said.reason == "fallback":
         took: tuple[Event, ...] = (FallbackTook(),)
@@ -141,7 +141,7 @@ def _refused(effect: TelephonyEffect, said: _Said) -> Sequence[Event]:
     raise Permanent("refused", said.reason or said.error)
 
 
-def _ended(leg: str, said: _Said, otherwise: Disposition) -> LegEnded:
+def _ended(leg: str, said: Said, otherwise: Disposition) -> LegEnded:
     return LegEnded(leg, disposition(said.leg.how if said.leg else "", otherwise))
 
 

@@ -1,6 +1,6 @@
-"""What we ask of a webhook PBX: one signed `POST <command_url>` per command, and `GET <command_url>/calls`.
+"""What we ask of a webhook PBX. Delivered (`callback`), or fetched by it (`mailbox`); the words are the same.
 
-The manual is `docs/webhook-pbx.md`. No state is kept here that the PBX does not have.
+The manual is `docs/webhook-pbx.md`. No state is kept here that the PBX or the outbox does not have.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
-import aiohttp
 import msgspec
 import structlog
 from aiohttp import web
@@ -18,17 +17,21 @@ from aiohttp import web
 from router.basis.failures import Failure, Permanent, Temporary
 from router.basis.machine import Event
 from router.chains.effects import LookAtCall, TelephonyEffect
-from router.telephony_adapter.port import Deliver, NotSent, Sighting, UnknownPayload
-from router.telephony_adapter.webhook import answers, wire
+from router.telephony_adapter.port import Deliver, Sighting, UnknownPayload
+from router.telephony_adapter.webhook import answers, commands, wire
+from router.telephony_adapter.webhook.callback import Callback
 from router.telephony_adapter.webhook.config import WebhookSettings
+from router.telephony_adapter.webhook.mailbox import Answer, Mailbox
 from router.telephony_adapter.webhook.metrics import COMMAND_SECONDS, COMMANDS
-from router.telephony_adapter.webhook.routes import Intake, Keep
+from router.telephony_adapter.webhook.routes import Counter, Intake, Keep, paper
 from router.telephony_adapter.webhook.signature import Keys
 
 log = structlog.get_logger()
 
 _KEPT = 100
 """Unread payloads held in memory until the application puts its own keeper in: enough to see what a PBX sends."""
+
+_LIST_CALLS = msgspec.json.encode(commands.ListCalls())
 
 
 class WebhookPbx:
@@ -37,7 +40,7 @@ class WebhookPbx:
     def __init__(
         self, name: str, settings: WebhookSettings, keys: Keys, now_s: Callable[[], float] = time.time
     ) -> None:
-        """`now_s`: Unix seconds, for the window of signatures."""
+        """`now_s`: Unix seconds, for the window of signatures and the age of commands."""
         self.name = name
         self.abilities = settings.abilities()
         self.unread: deque[UnknownPayload] = deque(maxlen=_KEPT)
@@ -46,25 +49,33 @@ class WebhookPbx:
         self._settings = settings
         self._keys = keys
         self._now_s = now_s
-        self._url = settings.command_url.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
+        self._callback = Callback(settings, keys, now_s)
+        self._mailbox = Mailbox(now_s)
 
     async def perform(self, effect: TelephonyEffect, caller: str | None) -> Sequence[Event]:
         """See the port. A repeat is harmless because the PBX knows the leg or call already."""
-        body = wire.order(effect, caller, self._settings.net_s * 1_000_000)
+        body = commands.order(effect, caller, self._settings.net_s * 1_000_000)
         if body is None:
             return ()
+        if self._settings.commands == "none":
+            raise Permanent("no_commands", "this PBX takes no commands (commands = none)")
         # A look asks anew each time; everything else is the same wish, however often it is said.
-        delivery = f"look-{secrets.token_hex(16)}" if isinstance(effect, LookAtCall) else wire.command_id(body)
-        status, answer, retry_after = await self._ask(str(body["command"]), delivery, msgspec.json.encode(body))
+        delivery = f"look-{secrets.token_hex(16)}" if isinstance(effect, LookAtCall) else commands.command_id(body)
+        until = commands.useful_until(effect)
+        until_s = None if until is None else until / 1_000_000
+        status, answer, retry_after = await self._ask(
+            str(body["command"]), delivery, msgspec.json.encode(body), until_s
+        )  # fmt: skip
         return answers.facts(effect, status, answer, retry_after, self._now_s())
 
     async def look(self) -> Sighting:
         """See the port."""
+        if self._settings.commands == "none":
+            raise Permanent("no_commands", "this PBX cannot be asked (commands = none)")
         delivery = f"calls-{secrets.token_hex(16)}"
         status, answer, retry_after = await self._ask("calls", delivery, b"")
         if status != HTTPStatus.OK:
-            raise Temporary(f"http_{status}", "GET /calls", answers.wait_us(retry_after, self._now_s()))
+            raise Temporary(f"http_{status}", "the list of calls", answers.wait_us(retry_after, self._now_s()))
         try:
             return wire.sighting(answer, remembers_legs=self._settings.remembers_legs)
         except msgspec.DecodeError as error:
@@ -72,6 +83,16 @@ class WebhookPbx:
 
     async def run(self, deliver: Deliver, in_sight: Callable[[bool, str], Awaitable[None]]) -> None:
         """Watch whether the PBX is there. Its reports come by `routes`, so `deliver` is not needed here."""
+        self._mailbox.open()
+        try:
+            if self._settings.commands == "none":
+                await in_sight(True, "it cannot be asked: what it reports is all there is")
+                await asyncio.Event().wait()
+            await self._watch(in_sight)
+        finally:
+            self._mailbox.close()
+
+    async def _watch(self, in_sight: Callable[[bool, str], Awaitable[None]]) -> None:
         visible: bool | None = None
         missed = 0
         while True:
@@ -93,45 +114,34 @@ class WebhookPbx:
 
     def routes(self, deliver: Deliver) -> Sequence[web.RouteDef]:
         """See the port."""
+        below = f"/webhooks/pbx/{self.name}"
         intake = Intake(self.name, self._keys, deliver, self._put_away, self._now_s)
-        return [web.post(f"/webhooks/pbx/{self.name}", intake.receive)]
+        polled = self._settings.commands == "poll"
+        routes = [web.post(below, intake.receive), web.get(f"{below}/openapi.json", paper(self.name, polled=polled))]
+        if polled:
+            counter = Counter(self.name, self._keys, self._mailbox, self._now_s)
+            routes += [web.get(f"{below}/commands", counter.fetch), web.post(f"{below}/commands", counter.answer)]
+        return routes
 
     async def close(self) -> None:
         """See the port."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._mailbox.close()
+        await self._callback.close()
 
-    async def _ask(self, command: str, delivery: str, body: bytes) -> tuple[int, bytes, str]:
+    async def _ask(self, command: str, delivery: str, body: bytes, until_s: float | None = None) -> Answer:
         """Status, body and Retry-After of the answer. `command` is `calls` for the list, else the body's own."""
         began, status = time.perf_counter(), "none"
-        method, url = ("GET", f"{self._url}/calls") if command == "calls" else ("POST", self._url)
-        headers = self._keys.sign(delivery, body, self._now_s()) | {"Content-Type": "application/json"}
-        session = self._open()
         try:
-            async with session.request(
-                method, url, data=body or None, headers=headers, allow_redirects=False
-            ) as answer:
-                said = await answer.read()
-                status = str(answer.status)
-                return answer.status, said, answer.headers.get("Retry-After", "")
-        except aiohttp.ClientConnectorError as error:
-            raise NotSent("not_reached", str(error.os_error)) from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise Permanent("bad_address", str(error)) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise Temporary("no_answer", type(error).__name__) from error
+            if self._settings.commands == "poll":
+                within_s = self._settings.answer_within_s
+                answer = await self._mailbox.ask(delivery, body or _LIST_CALLS, within_s, until_s)
+            else:
+                answer = await self._callback.ask(delivery, body)
+            status = str(answer[0])
+            return answer
         finally:
             COMMANDS.labels(self.name, command, status).inc()
             COMMAND_SECONDS.labels(self.name).observe(time.perf_counter() - began)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._settings.connections),
-                timeout=aiohttp.ClientTimeout(total=self._settings.answer_within_s),
-            )
-        return self._session
 
     async def _put_away(self, payload: UnknownPayload) -> None:
         await self.unknown(payload)

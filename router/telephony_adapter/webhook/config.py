@@ -1,9 +1,9 @@
 """Settings of `[pbx.<name>]` with `kind = "webhook"`. The secrets are no setting: see `secrets_variable`."""
 
 import re
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from router.telephony_adapter.port import Abilities
 
@@ -13,8 +13,15 @@ class WebhookSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    command_url: str = Field(pattern=r"^https?://[^@\s?#]+$")
-    """Address of the PBX that takes our commands; its live calls are read below it, at `<command_url>/calls`."""
+    style: Literal["conductor", "adviser", "witness"] = "conductor"
+    """Who leads a call. `conductor`: the server orders every ring. `adviser`: the PBX asks whom to ring
+    (`advice.asked`). `witness`: it hunts by its own plan and tells."""
+    commands: Literal["callback", "poll", "none"] = "callback"
+    """How commands reach the PBX. `callback`: we call `command_url`. `poll`: it fetches them (behind NAT).
+    `none`: not at all, which only an adviser's or a witness's PBX can do without."""
+    command_url: str | None = Field(default=None, pattern=r"^https?://[^@\s?#]+$")
+    """Address of the PBX that takes our commands; its live calls are read below it, at `<command_url>/calls`. Needed
+    where `commands = "callback"`."""
     answer_within_s: float = Field(default=1.0, gt=0, le=60)
     """How long a command may take, seconds. It is only accepted within this time, not carried out. A command that was
     lost on the way is repeated after it, so it is short: two phones may ring as long as a lost stop is not repeated."""
@@ -26,8 +33,9 @@ class WebhookSettings(BaseModel):
     """A ring that the server ends itself is ended by the PBX this many seconds later, in case the server is dead."""
     connections: int = Field(default=32, ge=1, le=1000)
     """Connections to the PBX at most."""
-    owns_timer: Literal["pbx", "server"] = "pbx"
-    """Who ends a ring after its full time. `pbx`: it honours `ring_ms`, also while the server is away."""
+    owns_timer: Literal["pbx", "server", "none"] = "pbx"
+    """Who ends a ring after its full time. `pbx`: it honours `ring_ms`, also while the server is away. `none`: after a
+    time of its own (witness only)."""
     whole_second_timer: bool = False
     """The PBX rounds `ring_ms` to seconds."""
     can_cancel_leg: bool = True
@@ -42,6 +50,19 @@ class WebhookSettings(BaseModel):
     """A ring ordered twice under one leg id rings once, also after the leg has ended."""
     remembers_legs: bool = True
     """Legs that ended within the last ten minutes are in the list of calls."""
+    can_reroute_ringing: bool = False
+    """A `ring` for the next phone takes the client from the one that rings."""
+    can_wait: bool = True
+    """Adviser: it can keep a client and ask again when it is told to wait."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.commands == "callback" and self.command_url is None:
+            raise ValueError('give command_url, or say commands = "poll" (or "none" for an adviser or witness)')
+        if self.commands != "callback" and self.command_url is not None:
+            raise ValueError(f'commands = "{self.commands}" needs no command_url: take one of the two away')
+        self.abilities()  # raises ValueError where they contradict one another
+        return self
 
     def abilities(self) -> Abilities:
         """As the port asks for them."""
@@ -53,6 +74,10 @@ class WebhookSettings(BaseModel):
             reports_ringing=self.reports_ringing,
             reports_answerer=self.reports_answerer,
             idempotent_legs=self.idempotent_legs,
+            can_reroute_ringing=self.can_reroute_ringing,
+            style=self.style,
+            can_wait=self.can_wait,
+            can_look=self.commands != "none",
         )
 
 

@@ -23,3 +23,9 @@ COMMAND_SECONDS = Histogram(
     # On loopback an answer takes about a millisecond, over the internet tens; 3 s is where it is given up by default.
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0),
 )
+POLLS = Counter("hopline_pbx_webhook_polls_total", "Times that a webhook PBX came to fetch commands", ("pbx",))
+LATE_ANSWERS = Counter(
+    "hopline_pbx_webhook_late_answers_total",
+    "Answers to fetched commands that nobody waited for any more: too late, or told twice",
+    ("pbx",),
+)

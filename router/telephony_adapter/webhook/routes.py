@@ -1,6 +1,8 @@
-"""What a webhook PBX tells us: `POST /webhooks/pbx/<name>`. Answered once the facts are durable, not before.
+"""Where a webhook PBX comes to us: `POST /webhooks/pbx/<name>` with its facts, answered once they are durable, not
+before; `GET` and `POST …/commands` where it fetches its commands and answers them; `GET …/openapi.json`.
 
-The manual is `docs/webhook-pbx.md`, "Deliveries". This is the hot path: every event of every call comes through here.
+The manual is `docs/webhook-pbx.md`, "Deliveries" and "Fetching commands". `Intake` is the hot path: every event of
+every call comes through it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,9 +12,12 @@ import structlog
 from aiohttp import web
 
 from router.basis.failures import Temporary
+from router.chains.events import AdviceAsked
 from router.telephony_adapter.port import Deliver, Report, UnknownPayload
-from router.telephony_adapter.webhook import wire
-from router.telephony_adapter.webhook.metrics import FACTS, REFUSED, UNREADABLE
+from router.telephony_adapter.webhook import commands, wire
+from router.telephony_adapter.webhook.mailbox import Mailbox
+from router.telephony_adapter.webhook.metrics import FACTS, LATE_ANSWERS, POLLS, REFUSED, UNREADABLE
+from router.telephony_adapter.webhook.paper import document
 from router.telephony_adapter.webhook.signature import Keys, Refused
 
 log = structlog.get_logger()
@@ -41,21 +46,23 @@ class Intake:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge as no:
-            return self._no(413, "body", str(request.content_length or ""), f"send it in parts: {no.text}")
+            return _no(
+                self._name, Refused(413, "body", str(request.content_length or ""), f"send it in parts: {no.text}")
+            )
         try:
             delivery = self._keys.check(request.headers, body, self._now_s())
             reports, unknown = wire.read(body, delivery)
         except Refused as no:
-            return self._no(no.status, no.key, no.value, no.remedy)
+            return _no(self._name, no)
         except wire.Malformed as no:
-            return self._no(400, "body", body[:80].decode("utf-8", "replace"), f"no JSON: {no}")
+            return _no(self._name, Refused(400, "body", body[:80].decode("utf-8", "replace"), f"no JSON: {no}"))
         try:
             replies = await self._deliver(reports) if reports else ()
+            self._stored.inc(len(reports))
+            if unknown:
+                return await self._unknown(len(reports), unknown)
         except Temporary as failure:
             return self._later(failure)
-        self._stored.inc(len(reports))
-        if unknown:
-            return await self._unknown(len(reports), unknown)
         return _accepted(reports, replies)
 
     async def _unknown(self, accepted: int, unknown: Sequence[UnknownPayload]) -> web.Response:
@@ -74,10 +81,81 @@ class Intake:
         said = {"error": f"not stored yet ({failure.code}): send it again under the same webhook-id"}
         return _json(503, said, {"Retry-After": str(wait_s)})
 
-    def _no(self, status: int, key: str, value: str, remedy: str) -> web.Response:
-        REFUSED.labels(self._name, status).inc()
-        log.warning("pbx_delivery_refused", pbx=self._name, status=status, key=key, remedy=remedy)
-        return _json(status, {"error": {"key": key, "value": value[:200], "remedy": remedy}})
+
+class Counter:
+    """Where a PBX that cannot be reached fetches its commands and answers them."""
+
+    def __init__(self, name: str, keys: Keys, mailbox: Mailbox, now_s: Callable[[], float]) -> None:
+        self._name = name
+        self._keys = keys
+        self._mailbox = mailbox
+        self._now_s = now_s
+
+    async def fetch(self, request: web.Request) -> web.Response:
+        """`?after=` the last position, `?wait_s=` how long to wait for a command."""
+        try:
+            self._keys.check(request.headers, b"", self._now_s())
+            wait_s = _wait_s(request.query.get("wait_s", ""))
+        except Refused as no:
+            return _no(self._name, no)
+        POLLS.labels(self._name).inc()
+        handed = await self._mailbox.hand_out(request.query.get("after", ""), wait_s)
+        if handed is None:
+            return _json(503, {"error": "the server is stopping: come again"}, {"Retry-After": str(_SHORTEST_WAIT_S)})
+        after, letters = handed
+        said = {"after": after, "commands": [{"id": one.id, "command": msgspec.Raw(one.body)} for one in letters]}
+        body = msgspec.json.encode(said)
+        headers = self._keys.sign(f"commands-{after}", body, self._now_s())
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """What became of one command, or of several."""
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge as no:
+            return _no(self._name, Refused(413, "body", "", f"send it in parts: {no.text}"))
+        try:
+            self._keys.check(request.headers, body, self._now_s())
+            said = commands.read_answers(body)
+        except Refused as no:
+            return _no(self._name, no)
+        except msgspec.DecodeError as error:
+            return _no(self._name, Refused(400, "body", body[:80].decode("utf-8", "replace"), str(error)))
+        waited = [self._mailbox.answered(one.id, (one.status, bytes(one.body), one.retry_after)) for one in said]
+        LATE_ANSWERS.labels(self._name).inc(waited.count(False))
+        return _json(200, {"taken": waited.count(True)})
+
+
+LONGEST_POLL_S = 60
+"""A proxy in between closes what is silent for longer (nginx: proxy_read_timeout, 60 s)."""
+_USUAL_POLL_S = 25
+
+
+def _wait_s(text: str) -> float:
+    if not text:
+        return _USUAL_POLL_S
+    if not (
+        text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_POLL_S)) and int(text) <= LONGEST_POLL_S
+    ):
+        raise Refused(400, "wait_s", text, f"whole seconds, 0 to {LONGEST_POLL_S}")
+    return int(text)
+
+
+def paper(name: str, *, polled: bool) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Serves the OpenAPI document of this PBX."""
+    body = msgspec.json.encode(document(name, polled=polled))
+
+    async def serve(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    return serve
+
+
+def _no(name: str, no: Refused) -> web.Response:
+    REFUSED.labels(name, no.status).inc()
+    log.warning("pbx_delivery_refused", pbx=name, status=no.status, key=no.key, remedy=no.remedy)
+    value = no.value[:200].encode("utf-8", "replace").decode()  # a header may hold bytes that are no text
+    return _json(no.status, {"error": {"key": no.key, "value": value, "remedy": no.remedy}})
 
 
 _ONE = b'{"accepted":1}'
@@ -85,9 +163,15 @@ _ONE = b'{"accepted":1}'
 
 def _accepted(reports: Sequence[Report], replies: Sequence[str | None]) -> web.Response:
     if any(reply is not None for reply in replies):
-        return _json(200, {"accepted": len(reports), "replies": list(replies)})
+        said = [_word(report, reply) for report, reply in zip(reports, replies, strict=True)]
+        return _json(200, {"accepted": len(reports), "replies": said})
     body = _ONE if len(reports) == 1 else b'{"accepted":%d}' % len(reports)
     return web.Response(body=body, content_type="application/json")
+
+
+def _word(report: Report, reply: str | None) -> object:
+    """Advice is JSON as it was stored: the bytes of the first answer are those of each repeat."""
+    return msgspec.Raw(reply.encode()) if reply is not None and isinstance(report.event, AdviceAsked) else reply
 
 
 def _json(status: int, said: Mapping[str, object], headers: dict[str, str] | None = None) -> web.Response:

@@ -62,9 +62,9 @@ class Keys:
     def check(self, headers: Mapping[str, str], body: bytes, now_s: float) -> str:
         """The delivery's id, once it is proven that a holder of a secret sent it lately. Raises Refused."""
         delivery, given = _present(headers, ID), _present(headers, SIGNATURE)
-        if "." in delivery or len(delivery) > _LONGEST_ID:
+        if "." in delivery or len(delivery) > _LONGEST_ID or not (delivery.isascii() and delivery.isprintable()):
             # With a dot in the id, one signature would fit several splits into id, timestamp and body.
-            raise Refused(400, ID, delivery, f"no full stop in it, and at most {_LONGEST_ID} characters")
+            raise Refused(400, ID, delivery, f"no full stop in it, printable ASCII, at most {_LONGEST_ID} characters")
         stamp = _seconds(_present(headers, TIMESTAMP))
         if abs(now_s - stamp) > WINDOW_S:
             remedy = f"more than {WINDOW_S} s away from this clock: set yours by NTP, and sign each attempt anew"

@@ -1,28 +1,19 @@
-"""The contract with a webhook PBX: its facts -> reports, our effects -> commands, its list of calls. Pure.
+"""What a webhook PBX tells: its facts -> reports, its list of calls -> a sighting. Pure.
 
-The manual is `docs/webhook-pbx.md`, section by section. Counterparts: `routes` (in), `client` (out), `answers` (what a
-command was answered); a PBX that plays the other side is in `simulators/pbx`.
+The manual is `docs/webhook-pbx.md`, section by section. Counterparts: `commands` (what we ask of it), `answers` (what a
+command was answered), `routes` (in), `client` (out); a PBX that plays the other side is in `simulators/pbx`.
 """
 
-import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Literal, assert_never
 
 import msgspec
 from msgspec import Meta
 
 from router.basis.instants import from_datetime
 from router.basis.machine import Event
-from router.chains.effects import (
-    Connect,
-    Release,
-    RingBack,
-    RingLeg,
-    SendToFallback,
-    StopLeg,
-    TelephonyEffect,
-)
 from router.chains.events import (
+    AdviceAsked,
     CallArrived,
     CallerHungUp,
     DeviceSeen,
@@ -46,77 +37,96 @@ Moment = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with a zone: without one it would be a guess."""
 
 
-class _Told(msgspec.Struct, frozen=True, gc=False):
+Code = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""A cause code; no PBX has larger numbers than JSON carries exactly (RFC 8259, 6)."""
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+"""Thirty years of talk: whoever says more has mistaken the unit."""
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
     """A fact of one call. Unknown fields are ignored: a PBX may say more than we ask."""
 
     call: Id
 
 
-class _CallArrived(_Told, frozen=True, tag="call.arrived", gc=False):
+class CallArrivedTold(Told, frozen=True, tag="call.arrived", gc=False):
     line: str
     caller: str | None = None
 
 
-class _LegRinging(_Told, frozen=True, tag="leg.ringing", gc=False):
+class AdviceAskedTold(Told, frozen=True, tag="advice.asked", gc=False):
+    """Whom is it to ring now? (PBXs that ask.)"""
+
+    line: str = ""
+    caller: str | None = None
     leg: str = ""
+    """The leg advised last, which is over."""
+    how: str = ""
 
 
-class _LegAnswered(_Told, frozen=True, tag="leg.answered", gc=False):
+class LegRingingTold(Told, frozen=True, tag="leg.ringing", gc=False):
     leg: str = ""
     extension: str = ""
 
 
-class _LegEnded(_Told, frozen=True, tag="leg.ended", gc=False):
+class LegAnsweredTold(Told, frozen=True, tag="leg.answered", gc=False):
+    leg: str = ""
+    extension: str = ""
+
+
+class LegEndedTold(Told, frozen=True, tag="leg.ended", gc=False):
     leg: str = ""
     how: str = ""
-    code: int = 0
+    code: Code = 0
+    extension: str = ""
 
 
-class _TalkStarted(_Told, frozen=True, tag="talk.started", gc=False):
+class TalkStartedTold(Told, frozen=True, tag="talk.started", gc=False):
     leg: str = ""
     extension: str = ""
 
 
-class _TalkEnded(_Told, frozen=True, tag="talk.ended", gc=False):
+class TalkEndedTold(Told, frozen=True, tag="talk.ended", gc=False):
     by: str = ""
 
 
-class _CallEnded(_Told, frozen=True, tag="call.ended", gc=False):
+class CallEndedTold(Told, frozen=True, tag="call.ended", gc=False):
     pass
 
 
-class _FallbackTook(_Told, frozen=True, tag="fallback.took", gc=False):
+class FallbackTookTold(Told, frozen=True, tag="fallback.took", gc=False):
     pass
 
 
-class _FallbackServed(_Told, frozen=True, tag="fallback.served", gc=False):
+class FallbackServedTold(Told, frozen=True, tag="fallback.served", gc=False):
     line: str
     arrived: Moment
     caller: str | None = None
     answered_by: str = ""
-    talk_s: int | float = 0
+    talk_s: Seconds = 0
     why: str = ""
 
 
-class _DeviceState(msgspec.Struct, frozen=True, tag="device.state", gc=False):
+class DeviceStateTold(msgspec.Struct, frozen=True, tag="device.state", gc=False):
     extension: Id
     reachable: bool
 
 
-_AnyTold = (
-    _CallArrived
-    | _LegRinging
-    | _LegAnswered
-    | _LegEnded
-    | _TalkStarted
-    | _TalkEnded
-    | _CallEnded
-    | _FallbackTook
-    | _FallbackServed
-    | _DeviceState
+AnyTold = (
+    CallArrivedTold
+    | AdviceAskedTold
+    | LegRingingTold
+    | LegAnsweredTold
+    | LegEndedTold
+    | TalkStartedTold
+    | TalkEndedTold
+    | CallEndedTold
+    | FallbackTookTold
+    | FallbackServedTold
+    | DeviceStateTold
 )
 
-_one = msgspec.json.Decoder(_AnyTold)
+_one = msgspec.json.Decoder(AnyTold)
 _many = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -158,31 +168,35 @@ def _read_one(body: bytes, origin: str) -> Report | UnknownPayload:
     return _report(told, origin, body)
 
 
-def _report(told: _AnyTold, origin: str, raw: bytes) -> Report:
+def _report(told: AnyTold, origin: str, raw: bytes) -> Report:
     match told:
-        case _CallArrived():
+        case CallArrivedTold():
             personal = {"caller": told.caller} if told.caller else {}
             return Report(told.call, CallArrived(told.line), personal, origin, raw)
-        case _LegRinging():
-            event: Event = LegRinging(told.leg)
-        case _LegAnswered():
+        case AdviceAskedTold():
+            personal = {"caller": told.caller} if told.caller else {}
+            how = disposition(told.how) if told.how else None
+            return Report(told.call, AdviceAsked(told.line, None, told.leg, how), personal, origin, raw)
+        case LegRingingTold():
+            event: Event = LegRinging(told.leg, told.extension)
+        case LegAnsweredTold():
             event = LegAnswered(told.leg, told.extension)
-        case _LegEnded():
-            event = LegEnded(told.leg, disposition(told.how), told.code)
-        case _TalkStarted():
+        case LegEndedTold():
+            event = LegEnded(told.leg, disposition(told.how), told.code, told.extension)
+        case TalkStartedTold():
             event = TalkStarted(told.leg, told.extension)
-        case _TalkEnded():
+        case TalkEndedTold():
             event = TalkEnded(_PARTIES.get(told.by, Party.UNKNOWN))
-        case _CallEnded():
+        case CallEndedTold():
             event = CallerHungUp()
-        case _FallbackTook():
+        case FallbackTookTold():
             event = FallbackTook()
-        case _FallbackServed():
+        case FallbackServedTold():
             personal = {"caller": told.caller} if told.caller else {}
             arrived = from_datetime(told.arrived)
             served = FallbackServed(told.line, None, arrived, told.answered_by, round(told.talk_s), told.why)
             return Report(told.call, served, personal, origin, raw)
-        case _DeviceState():
+        case DeviceStateTold():
             return Report("", DeviceSeen(told.extension, told.reachable), {}, origin, raw)
         case _:
             assert_never(told)
@@ -198,52 +212,17 @@ def disposition(how: str, otherwise: Disposition = Disposition.FAILED) -> Dispos
     return _DISPOSITIONS.get(how, otherwise)
 
 
-# --- what we ask (docs/webhook-pbx.md, "Commands") ----------------------------------------------------------------
-
-
-def order(effect: TelephonyEffect, caller: str | None, net_us: int) -> dict[str, Any] | None:
-    """The command's body; None where this contract needs no command.
-
-    `net_us`: how much longer than asked the PBX rings a leg that the server ends itself.
-    """
-    match effect:
-        case RingBack():
-            return None  # `call.arrived` promises that the caller hears ringing
-        case RingLeg():
-            ring_us = effect.ring if effect.timed_by_pbx else effect.ring + net_us
-            # Rounded down: a ring cut by the end of the window must not reach beyond it.
-            ring = {"extension": effect.extension, "line": effect.line, "ring_ms": max(1, ring_us // 1000)}
-            shown = {"caller": caller} if caller else {}
-            return {"command": "ring", "call": effect.call, "leg": effect.leg} | ring | shown
-        case StopLeg():
-            return {"command": "stop", "call": effect.call, "leg": effect.leg, "why": effect.why}
-        case Connect():
-            return {"command": "connect", "call": effect.call, "leg": effect.leg}
-        case Release():
-            return {"command": "release", "call": effect.call, "why": effect.why}
-        case SendToFallback():
-            return {"command": "fallback", "call": effect.call}
-        case _:  # LookAtCall
-            return {"command": "look", "call": effect.call, "leg": effect.leg}
-
-
-def command_id(body: dict[str, Any]) -> str:
-    """The `webhook-id` of a command: the same for each repeat. Hashed, since a PBX's own ids may hold full stops."""
-    name = str(body["command"])
-    same = "\n".join((name, str(body["call"]), str(body.get("leg", ""))))
-    return f"{name}-{hashlib.sha256(same.encode()).hexdigest()[:32]}"
-
-
 # --- what the PBX says about its calls (docs/webhook-pbx.md, "The list of calls") ---------------------------------
 
 
 class LegSeen(msgspec.Struct, frozen=True):
-    """One leg of ours."""
+    """One leg: of ours, or of a PBX that hunts by itself."""
 
     leg: Id
     state: Literal["ringing", "up", "ended"]
     how: str = ""
     talked: bool = False
+    extension: str = ""
 
 
 class CallSeen(msgspec.Struct, frozen=True):
@@ -263,12 +242,14 @@ class CallSeen(msgspec.Struct, frozen=True):
         return next((seen for seen in self.legs if seen.leg == leg), None)
 
 
-class _Calls(msgspec.Struct, frozen=True):
+class Calls(msgspec.Struct, frozen=True):
+    """The list of calls."""
+
     calls: tuple[CallSeen, ...]
     recent: tuple[LegSeen, ...] = ()
 
 
-_calls = msgspec.json.Decoder(_Calls)
+_calls = msgspec.json.Decoder(Calls)
 
 
 def sighting(body: bytes, *, remembers_legs: bool) -> Sighting:
@@ -287,4 +268,5 @@ def _call_sight(seen: CallSeen) -> CallSight:
 
 
 def _leg_sight(seen: LegSeen) -> LegSight:
-    return LegSight(seen.leg, seen.state, disposition(seen.how).value if seen.how else "", seen.talked)
+    how = disposition(seen.how).value if seen.how else ""
+    return LegSight(seen.leg, seen.state, how, seen.talked, seen.extension)

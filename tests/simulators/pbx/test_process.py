@@ -18,9 +18,9 @@ from router.chains.events import CallArrived, CallerHungUp, LegAnswered, LegEnde
 from router.telephony_adapter.port import Report
 from router.telephony_adapter.webhook import WebhookPbx, WebhookSettings
 from router.telephony_adapter.webhook.signature import Keys
+from simulators.contract.rig import Server, ring
 from simulators.pbx import scenario
 from tests.support.ports import free_port
-from tests.telephony_adapter.rig import Server, ring
 
 pytestmark = pytest.mark.net
 

@@ -24,7 +24,9 @@ def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("HOPLINE_PBX_MAIN_OFFICE_SECRETS", f" {SECRET}  {SECRET} ")
     telephony = ADAPTER.build("main-office", SETTINGS)
     assert telephony.name == "main-office"
-    assert [route.path for route in telephony.routes(_nobody)] == ["/webhooks/pbx/main-office"]
+    assert [route.path for route in telephony.routes(_nobody)] == [
+        "/webhooks/pbx/main-office", "/webhooks/pbx/main-office/openapi.json",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", [None, "", "hush-hush", f"{SECRET} short"])

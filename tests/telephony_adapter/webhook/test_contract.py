@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -10,18 +11,21 @@ from aiohttp import web
 from router.telephony_adapter.port import Telephony
 from router.telephony_adapter.webhook import WebhookPbx, WebhookSettings
 from router.telephony_adapter.webhook.signature import Keys
-from simulators.pbx import Leg, Switchboard
-from simulators.pbx.http import PbxServer
-from tests.support.ports import free_port
-from tests.telephony_adapter.contract import (
+from simulators.contract import (
+    AdviserContract,
     IdempotentLegs,
     OwnPlan,
     OwnTimer,
     Retells,
     TelephonyContract,
     TellsDevices,
+    WitnessContract,
 )
-from tests.telephony_adapter.rig import CALLER, LINE, Server
+from simulators.contract.rig import CALLER, LINE, Server
+from simulators.pbx import Leg, Switchboard
+from simulators.pbx.http import PbxServer
+from simulators.pbx.switchboard import Style
+from tests.support.ports import free_port
 
 SECRET = "whsec_aG9wbGluZS1jb250cmFjdC1zdWl0ZS1zZWNyZXQh"
 
@@ -83,17 +87,19 @@ class WebhookRig:
     server: Server
 
 
-@pytest.fixture
-async def rig() -> AsyncIterator[WebhookRig]:
+@asynccontextmanager
+async def connected(*, polls: bool = False, style: Style = "conductor") -> AsyncIterator[WebhookRig]:
+    """Adapter and PBX; commands are delivered, or fetched."""
     server, port = Server(), free_port()
-    board = Switchboard(["101", "102"], no_server_us=None)
+    board = Switchboard(["101", "102"], no_server_us=None, style=style, hunt=["101", "102"], hunt_ms=30_000)
     url = f"http://127.0.0.1:{port}/webhooks/pbx/office"
-    async with PbxServer(board, server_url=url, secret=SECRET) as pbx:
-        settings = WebhookSettings(command_url=pbx.command_url, look_every_s=0.05)
+    async with PbxServer(board, server_url=url, secret=SECRET, polls=polls) as pbx:
+        way = {"commands": "poll"} if polls else {"command_url": pbx.command_url}
+        settings = WebhookSettings.model_validate({**way, "style": style, "look_every_s": 0.05, "answer_within_s": 0.5})
         telephony: Telephony = WebhookPbx("office", settings, Keys([SECRET]))
         app = web.Application()
         app.add_routes(telephony.routes(server.deliver))
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         running = asyncio.create_task(telephony.run(server.deliver, server.in_sight))
@@ -104,5 +110,37 @@ async def rig() -> AsyncIterator[WebhookRig]:
         await runner.cleanup()
 
 
-class TestWebhook(TelephonyContract, OwnTimer, IdempotentLegs, Retells, OwnPlan, TellsDevices):
-    """All laws apply."""
+class TestDelivered(TelephonyContract, OwnTimer, IdempotentLegs, Retells, OwnPlan, TellsDevices):
+    """All laws apply where commands are delivered."""
+
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[WebhookRig]:
+        async with connected(polls=False) as rig:
+            yield rig
+
+
+class TestFetched(TelephonyContract, OwnTimer, IdempotentLegs, Retells, OwnPlan, TellsDevices):
+    """And where the PBX fetches them."""
+
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[WebhookRig]:
+        async with connected(polls=True) as rig:
+            yield rig
+
+
+class TestAsking(AdviserContract):
+    """A PBX that asks."""
+
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[WebhookRig]:
+        async with connected(style="adviser") as rig:
+            yield rig
+
+
+class TestHunting(WitnessContract):
+    """A PBX that hunts by itself."""
+
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[WebhookRig]:
+        async with connected(style="witness") as rig:
+            yield rig

@@ -182,3 +182,27 @@ async def test_until_the_application_keeps_them_unread_payloads_stay_in_memory()
     for number in range(150):
         await pbx.unknown(UnknownPayload("odd", str(number).encode()))
     assert [payload.body for payload in pbx.unread] == [str(number).encode() for number in range(50, 150)]
+
+
+async def test_bytes_in_a_header_that_are_no_text(journal: Journal) -> None:
+    """They are refused in words, which can be written although the value cannot."""
+    pbx = WebhookPbx("office", WebhookSettings(command_url="http://127.0.0.1:9/c"), Keys([SECRET]))
+    app = web.Application()
+    app.add_routes(pbx.routes(journal.deliver))
+    async with TestServer(app) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        headers = b"webhook-id: \xff\xfe\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,\xff"
+        writer.write(
+            b"POST /webhooks/pbx/office HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" + headers + b"\r\n\r\n{}"
+        )
+        status = await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+    assert status.split()[1] == b"400"
+
+
+async def test_advice_is_json_among_the_replies(post: Post, journal: Journal) -> None:
+    said_ = '{"do":"wait","wait_ms":2000}'
+    journal.replies = [None, said_]
+    body = b'[{"type":"call.ended","call":"a"},{"type":"advice.asked","call":"b","line":"1"}]'
+    answer = await post(body)
+    assert await answer.read() == b'{"accepted":2,"replies":[null,' + said_.encode() + b"]}"

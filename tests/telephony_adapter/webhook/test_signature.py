@@ -146,3 +146,12 @@ def test_a_secret_that_is_none(secret: str) -> None:
 def test_no_secret_at_all() -> None:
     with pytest.raises(ValueError, match="no secret"):
         Keys([])
+
+
+@pytest.mark.parametrize("delivery", ["fäct", "a\x00b", "a b\n", "\udcff", "факт"])
+def test_an_id_that_is_no_printable_ascii(delivery: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Keys([SECRET]).check(
+            {"webhook-id": delivery, "webhook-timestamp": "1764000000", "webhook-signature": "v1,x"}, b"", 1
+        )
+    assert (refused.value.status, refused.value.key) == (400, "webhook-id")

@@ -22,6 +22,7 @@ from router.chains.effects import (
     TelephonyEffect,
 )
 from router.chains.events import (
+    AdviceAsked,
     CallArrived,
     CallerHungUp,
     DeviceSeen,
@@ -36,6 +37,7 @@ from router.chains.events import (
     TalkStarted,
 )
 from router.telephony_adapter.port import CallSight, LegSight, Report, Sighting
+from router.telephony_adapter.webhook import commands as asked
 from router.telephony_adapter.webhook import wire
 from simulators.pbx import Switchboard
 
@@ -63,7 +65,18 @@ def one(body: dict[str, Any]) -> Report:
         ({"type": "call.arrived", "line": "+7495", "caller": ""}, CallArrived("+7495"), {}),
         ({"type": "call.arrived", "line": "+7495", "caller": None}, CallArrived("+7495"), {}),
         ({"type": "call.arrived", "line": "+7495", "colour": "red"}, CallArrived("+7495"), {}),
+        (
+            {"type": "advice.asked", "line": "+7495", "caller": "+7999"},
+            AdviceAsked("+7495"), {"caller": "+7999"},
+        ),
+        ({"type": "advice.asked", "leg": "L1", "how": "busy"}, AdviceAsked("", None, "L1", Disposition.BUSY), {}),
+        ({"type": "advice.asked", "leg": "L1", "how": "?"}, AdviceAsked("", None, "L1", Disposition.FAILED), {}),
         ({"type": "leg.ringing", "leg": "L1"}, LegRinging("L1"), {}),
+        ({"type": "leg.ringing", "leg": "w", "extension": "101"}, LegRinging("w", "101"), {}),
+        (
+            {"type": "leg.ended", "extension": "101", "how": "busy"},
+            LegEnded("", Disposition.BUSY, 0, "101"), {},
+        ),
         ({"type": "leg.ringing"}, LegRinging(""), {}),
         ({"type": "leg.answered", "leg": "L1"}, LegAnswered("L1"), {}),
         ({"type": "leg.answered", "leg": "L1", "extension": "102"}, LegAnswered("L1", "102"), {}),
@@ -160,11 +173,11 @@ def ring(ring_us: int, *, timed_by_pbx: bool) -> RingLeg:
     ],
 )
 def test_a_command(effect: TelephonyEffect, command: dict[str, Any] | None) -> None:
-    assert wire.order(effect, "+7999", 3 * SECOND) == command
+    assert asked.order(effect, "+7999", 3 * SECOND) == command
 
 
 def test_a_ring_shows_the_caller_and_says_how_long() -> None:
-    command = wire.order(ring(8 * SECOND, timed_by_pbx=True), "+7999", 3 * SECOND)
+    command = asked.order(ring(8 * SECOND, timed_by_pbx=True), "+7999", 3 * SECOND)
     assert command == {
         "command": "ring", "call": "c", "leg": "L1", "extension": "101", "line": "+7495", "caller": "+7999",
         "ring_ms": 8000,
@@ -172,16 +185,16 @@ def test_a_ring_shows_the_caller_and_says_how_long() -> None:
 
 
 def test_a_withheld_number_is_not_shown() -> None:
-    assert "caller" not in (wire.order(ring(8 * SECOND, timed_by_pbx=True), None, 0) or {})
+    assert "caller" not in (asked.order(ring(8 * SECOND, timed_by_pbx=True), None, 0) or {})
 
 
 def test_a_ring_that_the_server_ends_has_a_net_behind_it() -> None:
-    assert (wire.order(ring(8 * SECOND, timed_by_pbx=False), None, 3 * SECOND) or {})["ring_ms"] == 11_000
+    assert (asked.order(ring(8 * SECOND, timed_by_pbx=False), None, 3 * SECOND) or {})["ring_ms"] == 11_000
 
 
 @pytest.mark.parametrize(("ring_us", "ring_ms"), [(7 * SECOND - 1, 6999), (MILLISECOND - 1, 1), (3_500_600, 3500)])
 def test_a_ring_never_reaches_beyond_what_was_asked(ring_us: int, ring_ms: int) -> None:
-    assert (wire.order(ring(ring_us, timed_by_pbx=True), None, 0) or {})["ring_ms"] == ring_ms
+    assert (asked.order(ring(ring_us, timed_by_pbx=True), None, 0) or {})["ring_ms"] == ring_ms
 
 
 def test_a_repeated_command_has_the_same_id_and_another_one_has_another() -> None:
@@ -189,9 +202,9 @@ def test_a_repeated_command_has_the_same_id_and_another_one_has_another() -> Non
         Connect("office", "c", "L.1"), Connect("office", "c", "L.2"), StopLeg("office", "c", "L.1", "elsewhere"),
         Connect("office", "c2", "L.1"), Release("office", "c", "no_answer"), SendToFallback("office", "c"),
     ]  # fmt: skip
-    commands = [wire.order(effect, None, 0) or {} for effect in effects]
-    ids = [wire.command_id(command) for command in commands]
-    assert ids == [wire.command_id(command) for command in commands]
+    commands = [asked.order(effect, None, 0) or {} for effect in effects]
+    ids = [asked.command_id(command) for command in commands]
+    assert ids == [asked.command_id(command) for command in commands]
     assert len(set(ids)) == len(ids)
     assert not any("." in text for text in ids)
 
@@ -222,7 +235,7 @@ def test_a_list_that_cannot_be_read(body: bytes) -> None:
 def test_every_event_of_the_manual_is_understood() -> None:
     events = [one(body).event for body in examples("event")]
     assert {type(event) for event in events} == {
-        CallArrived, LegRinging, LegAnswered, LegEnded, TalkStarted, TalkEnded, CallerHungUp, FallbackTook,
+        CallArrived, AdviceAsked, LegRinging, LegAnswered, LegEnded, TalkStarted, TalkEnded, CallerHungUp, FallbackTook,
         FallbackServed, DeviceSeen,
     }  # fmt: skip
 
@@ -233,7 +246,7 @@ def test_every_command_of_the_manual_is_what_we_send_and_what_the_played_pbx_tak
         ring(8 * SECOND, timed_by_pbx=True), StopLeg("office", "c", "L1", "no_answer"), Connect("office", "c", "L1"),
         Release("office", "c", "no_answer"), SendToFallback("office", "c"), LookAtCall("office", "c", "L1", LATER),
     ]  # fmt: skip
-    sent = {body["command"]: set(body) for effect in effects if (body := wire.order(effect, "+7999", 0))}
+    sent = {body["command"]: set(body) for effect in effects if (body := asked.order(effect, "+7999", 0))}
     assert sent == shown
     for body in examples("command"):
         board = Switchboard(["101"])

@@ -1,6 +1,6 @@
 """What the telephony contract is played with: an adapter and its fake PBX, people who move it, and the least server.
 
-Counterpart: `tests.telephony_adapter.contract`, which holds the plays.
+Counterparts: `simulators.contract.laws` and `simulators.contract.leading`, which hold the plays.
 """
 
 import asyncio
@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from router.basis.failures import Failure, Temporary
 from router.basis.instants import SECOND, Duration, Instant
 from router.basis.machine import Event
-from router.chains.effects import Connect, RingLeg, TelephonyEffect
-from router.chains.events import CallArrived, LegAnswered, LegEnded, LegRinging, TalkStarted
+from router.chains.effects import AdviseFallback, Connect, RingLeg, TelephonyEffect
+from router.chains.events import AdviceAsked, CallArrived, LegAnswered, LegEnded, LegRinging, TalkStarted
 from router.telephony_adapter.port import CallSight, Report, Telephony
 
 LINE, CALLER = "+74950000001", "+79990001122"
@@ -75,12 +77,19 @@ class Rig(Protocol):
     server: "Server"
 
 
+def _own_plan(event: AdviceAsked) -> str | None:
+    return msgspec.json.encode(AdviseFallback()).decode()
+
+
 class Server:
     """The least that an adapter needs of the engine: it keeps what is reported and lets tests wait for it."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.sights: list[bool] = []
+        self.advice: Callable[[AdviceAsked], str | None] = _own_plan
+        """What a question is answered, as the machine would: JSON of `router.chains.effects.Advice`."""
+        self._answers: dict[tuple[str, str], str | None] = {}
         self.broken = 0
         """So many of the next deliveries cannot be stored."""
         self._moved = asyncio.Condition()
@@ -93,7 +102,16 @@ class Server:
         async with self._moved:
             self.reports.extend(reports)
             self._moved.notify_all()
-        return [None] * len(reports)
+        return [self._reply(report) for report in reports]
+
+    def _reply(self, report: Report) -> str | None:
+        """The stored reply: one for each origin, however often it is delivered."""
+        if not isinstance(report.event, AdviceAsked):
+            return None
+        key = (report.call, report.origin or str(len(self.reports)))
+        if key not in self._answers:
+            self._answers[key] = self.advice(report.event)
+        return self._answers[key]
 
     async def in_sight(self, seen: bool, why: str) -> None:
         """The PBX came or went."""

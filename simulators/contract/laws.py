@@ -1,11 +1,7 @@
 """What every telephony adapter must do, played against its fake PBX.
 
-Subclass `TelephonyContract` and give a fixture `rig` (`tests.telephony_adapter.rig`); add the other classes for what
-the adapter declares or its PBX has. A law that does not apply is a class that is not taken, so nothing is skipped; the
-first test says if one is forgotten.
-
 The suite knows an adapter by its port only, and the PBX by what people and lines do. It waits for facts, never for
-time.
+time. How to take it: see the package.
 """
 
 import pytest
@@ -27,7 +23,7 @@ from router.chains.events import (
     TalkStarted,
 )
 from router.telephony_adapter.port import PORT_VERSION, LegSight
-from tests.telephony_adapter.rig import (
+from simulators.contract.rig import (
     CALLER,
     LINE,
     USEFUL,
@@ -43,7 +39,9 @@ from tests.telephony_adapter.rig import (
 
 
 class TelephonyContract:
-    """The laws. Each is a small play."""
+    """The laws of a PBX that is conducted. Each is a small play."""
+
+    pytestmark = pytest.mark.asyncio
 
     # --- a call ---------------------------------------------------------------------------------------------------
 
@@ -52,6 +50,7 @@ class TelephonyContract:
         assert rig.telephony.name
         assert (rig.telephony.abilities.owns_timer == "pbx") == isinstance(self, OwnTimer)
         assert rig.telephony.abilities.idempotent_legs == isinstance(self, IdempotentLegs)
+        assert rig.telephony.abilities.style == "conductor"
 
     async def test_a_call_arrives_with_its_line_and_the_raw_number_beside_the_event(self, rig: Rig) -> None:
         call = await rig.pbx.caller_dials()

@@ -1,0 +1,1 @@
+"""The shipped contract suite and the package it comes with."""
