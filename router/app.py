@@ -22,6 +22,7 @@ from router.control import Control
 from router.engine.auditor import Auditor
 from router.engine.clock import Clock, SystemClock
 from router.engine.core import Admission, Core
+from router.engine.line import ClockWatch, resume
 from router.engine.metrics import EngineMetrics
 from router.engine.shell import Engine
 from router.engine.store.port import Store
@@ -109,12 +110,13 @@ class Server:
             raise
 
     async def _start(self, directory: Directory | None) -> None:
-        recovered = await self.engine.open(switch.lane for switch in self.switches)
+        recovered = await self.engine.open((switch.lane for switch in self.switches), resume)
         self.engine.performers["inbox"] = self.inbox.perform
         self._tasks.append(asyncio.create_task(self.engine.run(), name="engine"))
         if directory is not None and ROSTER not in self.engine.core.live:
             await self.apply(directory, "start")
         self._tasks.append(asyncio.create_task(self.auditor.run(), name="auditor"))
+        self._tasks.append(asyncio.create_task(ClockWatch(self.engine).run(), name="clock"))
         await self._listen()
         for switch in self.switches:
             switch.start(recovered)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from router.basis.instants import Duration, Instant
-from router.basis.machine import ChainId, Event, State
+from router.basis.machine import ChainId, Event, Machine, State
 from router.basis.people import Directory
 from router.basis.pinned import Pinned
 from router.chains.call import CallMachine
@@ -21,14 +21,15 @@ from router.chains.events import CallArrived, Disposition, FallbackServed, LegAn
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Terms, with_deviations
 from router.engine.core import Core, Look
+from router.engine.line import LineMachine, followers
 from router.telephony_adapter.port import Abilities
 
 NOTHING = CallSeen()
 
 
-def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine]:
+def machines() -> tuple[Machine[Any, Any, Any], ...]:
     """All machines of this release, every version that may still have chains under way."""
-    return (CallMachine(), CallbackMachine(), RosterMachine())
+    return (CallMachine(), CallbackMachine(), RosterMachine(), LineMachine())
 
 
 def call_chain(pbx: str, call: str) -> ChainId:
@@ -53,7 +54,7 @@ class Office:
 
     def looks(self) -> dict[str, Look]:
         """By kind of chain."""
-        return {"call": self.look_at_call}
+        return {"call": self.look_at_call, LineMachine.kind: followers}
 
     def look_at_call(self, chain: ChainId, event: Event, core: Core, at: Instant) -> CallSeen:
         """What this step of a call sees."""

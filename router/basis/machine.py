@@ -88,6 +88,17 @@ class Nudged(Event, frozen=True):
     finding: str
 
 
+class ClockStepped(Event, frozen=True):
+    """The wall clock was set: it went on by `by_us` more than the engine's own line of time, and is `ahead_us` ahead
+    of it now. Instants of the calendar follow it; distances do not notice.
+
+    Admitted to the chain of the line itself, which tells each live chain whose machine lists this event.
+    """
+
+    by_us: int
+    ahead_us: int
+
+
 # --- what a step returns ------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import msgspec
 from router.basis.instants import Instant
 from router.basis.machine import (
     ClaimLost,
+    ClockStepped,
     DeadlineReached,
     Delivery,
     Effect,
@@ -47,6 +48,8 @@ class Roster(State, frozen=True):
     """Extensions whose phones cannot be reached."""
     changed: dict[str, Instant] = msgspec.field(default_factory=dict)
     """Person -> when he last came back, or his phone did: a call that found him unreachable may try him again."""
+    wall_ahead: int = 0
+    """How far the wall clock is ahead of the line of stamps, microseconds: absences end by the wall."""
 
     def why_not(self, person: str, extension: str) -> str | None:
         """Why this head cannot be rung at this phone, apart from calls; None: he can."""
@@ -55,7 +58,17 @@ class Roster(State, frozen=True):
         return "unreachable" if extension in self.unreachable else None
 
 
-RosterEvent = DirectoryApplied | WentAway | CameBack | DeviceSeen | DeadlineReached | Granted | ClaimLost | Nudged
+RosterEvent = (
+    DirectoryApplied
+    | WentAway
+    | CameBack
+    | DeviceSeen
+    | ClockStepped
+    | DeadlineReached
+    | Granted
+    | ClaimLost
+    | Nudged
+)
 
 
 class RosterMachine(Machine[Roster, RosterEvent, None]):
@@ -83,7 +96,10 @@ class RosterMachine(Machine[Roster, RosterEvent, None]):
             case CameBack(person):
                 return _there(state, lambda entry: entry.person == person, at)
             case DeadlineReached():
-                return _there(state, lambda entry: entry.until is not None and entry.until <= at, at)
+                wall = at + state.wall_ahead
+                return _there(state, lambda entry: entry.until is not None and entry.until <= wall, at)
+            case ClockStepped(_, ahead_us):
+                return Step(msgspec.structs.replace(state, wall_ahead=ahead_us))
             case DeviceSeen(extension, reachable):
                 return _device(state, extension, at, reachable=reachable)
             case Granted() | ClaimLost() | Nudged():
@@ -92,8 +108,9 @@ class RosterMachine(Machine[Roster, RosterEvent, None]):
                 assert_never(event)
 
     def deadline(self, state: Roster) -> Instant | None:
-        """When the next absence ends."""
-        return min((entry.until for entry in state.away if entry.until is not None), default=None)
+        """When the next absence ends, on the line."""
+        ends = (Instant(entry.until - state.wall_ahead) for entry in state.away if entry.until is not None)
+        return min(ends, default=None)
 
     def standing(self, state: Roster) -> Standing:
         """The company never ends."""

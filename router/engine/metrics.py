@@ -6,7 +6,6 @@ from prometheus_client.registry import Collector
 
 from router.basis.machine import DeadlineReached
 from router.engine.auditor import Finding
-from router.engine.clock import Clock, SystemClock
 from router.engine.core import Admission, Draft
 from router.engine.journal import Order
 from router.engine.shell import Engine
@@ -39,7 +38,7 @@ class EngineMetrics:
             registry=registry,
         )
         self.clock_offset = Gauge("hopline_clock_offset_seconds", "Wall clock ahead of the engine's", registry=registry)
-        self.clock_offset.set_function(lambda: _offset(engine.clock))
+        self.clock_offset.set_function(lambda: engine.clock.offset() / 1_000_000)
         registry.register(_Levels(engine))
         engine.observers.append(self._committed)
         engine.troubles.append(self._trouble)
@@ -99,6 +98,3 @@ def _late_by(event: bytes, at: int) -> float:
     deadline = int(event[event.rindex(b":") + 1 : -1])
     return max(0, at - deadline) / 1_000_000
 
-
-def _offset(clock: Clock) -> float:
-    return clock.offset() / 1_000_000 if isinstance(clock, SystemClock) else 0.0

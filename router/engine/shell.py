@@ -158,21 +158,25 @@ class Engine:
 
     # --- life --------------------------------------------------------------------------------------------------
 
-    async def open(self, blocked_lanes: Iterable[str] = ()) -> list[Order]:
+    async def open(
+        self, blocked_lanes: Iterable[str] = (), before_stamps: Callable[["Engine"], None] = lambda _: None
+    ) -> list[Order]:
         """Open the store and take in what was under way. Returns orders that may have been sent before the end.
 
-        The lanes named stay out of sight until `in_sight` is called for each.
+        The lanes named stay out of sight until `in_sight` is called for each. `before_stamps` is called when the live
+        chains are known and no instant has been used: the clock may still be set by it.
         """
         await passing(OPEN, self.store.open())
         for lane in blocked_lanes:
             self.out_of_sight(lane)
-        return await self._recover()
+        return await self._recover(before_stamps)
 
-    async def _recover(self) -> list[Order]:
+    async def _recover(self, before_stamps: Callable[["Engine"], None]) -> list[Order]:
         for digest, body in await passing(RECOVER_CONTENTS, self.store.contents()):
             self.core.contents.loaded(digest, body)
         chains = await passing(RECOVER_CHAINS, self.store.load_live())
         self.core.warm((), chains)
+        before_stamps(self)
         self.core.restore_claims(await passing(RECOVER_CLAIMS, self.store.claims()))
         recovered: list[Order] = []
         now = self.clock.now()
