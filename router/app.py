@@ -23,6 +23,7 @@ from router.engine.auditor import Auditor
 from router.engine.clock import Clock, SystemClock
 from router.engine.core import Admission, Core
 from router.engine.line import ClockWatch, resume
+from router.engine.quarantine import Quarantine
 from router.engine.metrics import EngineMetrics
 from router.engine.shell import Engine
 from router.engine.store.port import Store
@@ -75,6 +76,8 @@ class Server:
         self.engine, self.office = make_engine(config, parts)
         self.registry = parts.registry or REGISTRY
         self.metrics = EngineMetrics(self.engine, self.registry)
+        self.quarantine = Quarantine(self.engine)
+        self.quarantine.listen()
         self.inbox = Inbox(self.engine.store)
         self.switches = [self._switch(index) for index in range(len(config.telephones))]
         self.auditor = Auditor(self.engine, self.metrics.found)
@@ -96,6 +99,7 @@ class Server:
             resync_limit=server.resync_limit_s,
             lost_limit=server.lost_limit_s,
             rung_twice=self.metrics.maybe_rung_twice.inc,
+            quarantine=self.quarantine,
         )
 
     async def start(self, directory: Directory | None = None) -> None:

@@ -2,7 +2,6 @@
 engine."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -18,6 +17,7 @@ from router.chains.events import CallArrived, DeviceSeen
 from router.chains.roster import ROSTER
 from router.engine.core import Admission
 from router.engine.journal import EffectId, Order
+from router.engine.quarantine import Quarantine
 from router.engine.shell import Engine
 from router.engine.store.port import StoreUnavailable
 from router.office import call_chain
@@ -41,6 +41,7 @@ class Switch:
         resync_limit: float,
         lost_limit: float = 300.0,
         rung_twice: Callable[[int], None],
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.telephony = telephony
         self.lane = pbx_lane(telephony.name)
@@ -58,6 +59,7 @@ class Switch:
         self._resync_limit = resync_limit
         self._lost_limit = lost_limit
         self._rung_twice = rung_twice
+        self._quarantine = quarantine or Quarantine(engine)
         self._recovered: frozenset[EffectId] = frozenset()
         self._looking = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -152,15 +154,7 @@ class Switch:
 
     async def _keep(self, payload: UnknownPayload) -> None:
         """A payload that nobody could read is put away for a person to look at."""
-        key = {"id": hashlib.sha256(payload.body).hexdigest()}
-        values = {
-            "at": self._engine.clock.now(),
-            "chain": "",
-            "source": self.lane,
-            "event": payload.body,
-            "error": payload.reason,
-        }
-        await self._engine.store.upsert("quarantine", key, values)
+        await self._quarantine.keep(self.lane, payload.body, payload.reason)
 
     async def _turn_away(self, reports: Sequence[Report]) -> None:
         """The journal cannot be written: new callers go to the PBX's own plan, whose record is read back later."""

@@ -228,9 +228,9 @@ class Machine(ABC, Generic[S, E, N]):
         return None
 
     def upcast(self, what: str, version: int, raw: Any) -> Any:
-        """Bring stored builtins (`what` is `event`, `state` or `seen`) of an older schema version to the present
-        one."""
+        """Bring stored builtins (`what` is `event`, `state`, `seen` or `effect`) of an older schema version to the
+        present one. Messages to other chains are never read again and stay as they were written."""
         return raw
 
     schema: ClassVar[int] = 1
-    """Version of the stored form of states, events and seen; raised together with a branch in `upcast`."""
+    """Version of the stored form of states, events, seen and effects; raised together with a branch in `upcast`."""

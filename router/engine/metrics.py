@@ -91,7 +91,12 @@ class _Levels(Collector):
         sight = GaugeMetricFamily("hopline_out_of_sight", "1 for a neighbour that cannot be seen", labels=["lane"])
         for lane in sorted(engine.lanes_out_of_sight()):
             sight.add_metric([lane], 1)
-        return [live, waiting, held, waits, writable, sight]
+        foreign = GaugeMetricFamily(
+            "hopline_foreign", "Set aside: this release cannot read it", labels=["what"]
+        )
+        foreign.add_metric(["chain"], len(engine.core.foreign))
+        foreign.add_metric(["order"], len(engine.foreign_orders))
+        return [live, waiting, held, waits, writable, sight, foreign]
 
 
 def _late_by(event: bytes, at: int) -> float:

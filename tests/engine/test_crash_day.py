@@ -35,7 +35,11 @@ def places(*modules: ModuleType) -> list[str]:
 ENGINE = (shell, auditor)
 ON_SQLITE = places(*ENGINE, sqlite)
 ON_POSTGRES = places(postgres)
-ELSEWHERE = {"reading": "a command reads beside the server; it writes nothing, so there is nothing to lose"}
+ELSEWHERE = {
+    "reading": "a command reads beside the server; it writes nothing, so there is nothing to lose",
+    "line": "one event in one transaction; `test_line` dies at each of its points",
+    "quarantine": "rows that nothing waits for; `test_quarantine` dies at each of its points",
+}
 """Modules whose points the day does not pass, and why that is enough."""
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from router.basis.instants import MILLISECOND, SECOND, Instant
 from router.basis.machine import ClockStepped, Delivery, Effect, Event, Machine, Standing, State, Step
+from router.engine import crashes
 from router.engine.clock import SystemClock, VirtualClock
 from router.engine.core import Admission, Core
 from router.engine.line import LINE, ClockWatch, Line, LineMachine, ahead_of, followers, resume
@@ -33,7 +34,7 @@ class Diary(Machine[Known, Any, None]):
     kind: ClassVar[str] = "diary"
     version: ClassVar[int] = 1
     states = Known
-    events = Opened | ClockStepped
+    events: ClassVar[Any] = Opened | ClockStepped
     effects = Effect
     seen = type(None)
     lane: ClassVar[str | None] = None
@@ -61,8 +62,8 @@ class Talk(Diary):
     """Depends on a neighbour and does not follow the calendar."""
 
     kind: ClassVar[str] = "talk"
-    events = Opened | type(None)
-    lane = "pbx:x"
+    events: ClassVar[Any] = Opened
+    lane: ClassVar[str | None] = "pbx:x"
 
 
 def engine_of(path: Path, clock: Any) -> Engine:
@@ -153,3 +154,39 @@ async def test_the_line_goes_on_over_a_restart_while_a_neighbour_is_waited_for(t
     assert told is not under_way
     assert second.core.live["diary:x:1"].state == Known(3_600 * SECOND if under_way else 0)
     await second.store.close()
+
+
+class Died(BaseException):
+    """The process is no more."""
+
+
+@pytest.mark.parametrize("place", ["clock.tell:before", "clock.tell:after", "clock.pause:before"])
+async def test_wherever_the_watch_dies_the_step_is_told_once(tmp_path: Path, place: str) -> None:
+    clock = VirtualClock(Instant(1_000 * SECOND))
+
+    def die(passed: str) -> None:
+        if passed == place:
+            crashes.install(None)
+            raise Died
+
+    engine = engine_of(tmp_path / "j.db", clock)
+    await engine.open()
+    running = asyncio.create_task(engine.run())
+    await engine.admit([Admission("diary:x:1", Opened(), "test")])
+    clock.step_wall(60 * SECOND)
+    crashes.install(die)
+    try:
+        with pytest.raises(Died):
+            await ClockWatch(engine).run()
+    finally:
+        crashes.install(None)
+        await engine.stop()
+        await running
+        await engine.store.close()
+    again = engine_of(tmp_path / "j.db", clock)
+    await again.open((), resume)
+    told = await look(again)
+    assert told is (place == "clock.tell:before")
+    assert again.core.live[LINE].state == Line(60 * SECOND, 1)
+    assert again.core.live["diary:x:1"].state == Known(60 * SECOND)
+    await again.store.close()

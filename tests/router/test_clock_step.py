@@ -27,7 +27,7 @@ async def test_a_call_keeps_its_window_while_the_wall_clock_is_set(
     set_by_s = 0
     clock = SystemClock(lambda: time.time_ns() + set_by_s * 10**9)
     parts = Parts(clock=clock, registry=CollectorRegistry())
-    terms = {"window_s": 3, "ring_s": 1, "min_offer_s": 1, "after_window": "release"}
+    terms: dict[str, int | str] = {"window_s": 3, "ring_s": 1, "min_offer_s": 1, "after_window": "release"}
     async with served(tmp_path, monkeypatch, parts=parts, terms=terms) as office, asyncio.timeout(60):
         engine = office.server.engine
         back_at = Instant(clock.now() + 1_800 * SECOND)

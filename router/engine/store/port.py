@@ -80,6 +80,10 @@ class Store(Protocol):
         """Write one row of an adapter's own table through the one writer, durably."""
         ...
 
+    async def remove(self, table: str, key: Mapping[str, Any]) -> bool:
+        """Take one row out of an adapter's own table, durably; False where there is none."""
+        ...
+
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read with `?` placeholders; sees committed data only."""
         ...
