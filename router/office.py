@@ -18,6 +18,7 @@ from router.chains.call_states import CallSeen, Connecting, Filed, Opening, Ring
 from router.chains.callback import CallbackMachine
 from router.chains.choice import Sight, person_key
 from router.chains.events import CallArrived, Disposition, FallbackServed, LegAnswered, TalkConfirmed, TalkStarted
+from router.chains.operations import OperationsMachine
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Terms, with_deviations
 from router.engine.core import Core, Look
@@ -29,7 +30,7 @@ NOTHING = CallSeen()
 
 def machines() -> tuple[Machine[Any, Any, Any], ...]:
     """All machines of this release, every version that may still have chains under way."""
-    return (CallMachine(), CallbackMachine(), RosterMachine(), LineMachine())
+    return (CallMachine(), CallbackMachine(), RosterMachine(), LineMachine(), OperationsMachine())
 
 
 def call_chain(pbx: str, call: str) -> ChainId:
@@ -51,6 +52,8 @@ class Office:
         self._terms = terms or Terms()
         self._plans: dict[tuple[str, str, str], tuple[str, Pinned[Plan]]] = {}
         self._owners: dict[str, dict[str, str]] = {}
+        self.draining = False
+        """New calls are given to the PBX's own plan: the server is about to be stopped."""
 
     def looks(self) -> dict[str, Look]:
         """By kind of chain."""
@@ -61,6 +64,8 @@ class Office:
         live = core.live.get(chain)
         state = live.state if live is not None else None
         roster = roster_of(core)
+        if self.draining and live is None and isinstance(event, CallArrived):
+            return CallSeen(self._opening(chain, event, roster, core), draining=True)
         opening: Opening | None = None
         plan: Pinned[Plan] | None = None
         if state is None or _has_no_papers(state, event):

@@ -42,6 +42,7 @@ from router.basis.machine import (
     Wait,
 )
 from router.chains import call_moves as move
+from router.chains import call_orders as orders
 from router.chains import call_talk as talk
 from router.chains.call_states import (
     CallEffect,
@@ -62,7 +63,7 @@ from router.chains.choice import person_key
 from router.chains.delivery import Keys, delivery_of
 from router.chains.effects import LookAtCall, StopLeg
 from router.chains.enquiry import (
-    MISSED,
+    UNSERVED,
     End,
     File,
     Outcome,
@@ -76,10 +77,13 @@ from router.chains.enquiry import (
 )
 from router.chains.events import (
     CallArrived,
+    CallClosed,
     CallerHungUp,
     Disposition,
+    FallbackOrdered,
     FallbackServed,
     FallbackTook,
+    HeadFreed,
     LegAnswered,
     LegAsked,
     LegEnded,
@@ -113,7 +117,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
         opening = seen.opening
         assert opening is not None, "a new chain is admitted with its opening"
         if isinstance(event, CallArrived):
-            return move.arrived(move.file(opening, event, at), seen, at)
+            papers = move.file(opening, event, at)
+            return orders.turned_away(papers, at) if seen.draining else move.arrived(papers, seen, at)
         if isinstance(event, FallbackServed):
             return move.served(move.file_of_record(opening, event), event, at)
         until = Instant(at + opening.plan.value.terms.strangers_within)
@@ -354,7 +359,7 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
             return Step(msgspec.structs.replace(state, file=faded(file, at), wrap_until=wrap_until))
         case CallerHungUp() | FallbackTook():
             return Step(state, closed=Keys.whole_call(file.pbx, file.call))
-        case FallbackServed() if end.outcome in MISSED:
+        case FallbackServed() if end.outcome in UNSERVED:
             return move.served(file, event, at)
         case TalkStarted() | TalkConfirmed() | TalkEnded() if end.outcome is not Outcome.ANSWERED:
             return talk.talk_after_the_end(state, event, seen, at)
@@ -389,6 +394,8 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return move.end(move.file_of_stranger(state), End(Outcome.INCOMPLETE, at, by=by), at)
         case VerdictGiven() | TakePressed():
             return Step(state, reply="too_early")
+        case HeadFreed() | CallClosed() | FallbackOrdered():
+            return orders.obeyed_by_stranger(state, event, at)
         case (
             LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
             | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
@@ -413,6 +420,8 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return move.take_pressed(state, by, seen, at)
         case VerdictGiven():
             return Step(state, reply="too_early")
+        case HeadFreed() | CallClosed() | FallbackOrdered():
+            return orders.obeyed(state, event, seen, at)
         case TalkEnded(by) if isinstance(state, Ringing | Waiting | Connecting | HandedOver):
             return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):

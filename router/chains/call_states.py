@@ -10,9 +10,12 @@ from router.chains.effects import Connect, LookAtCall, Release, RingBack, RingLe
 from router.chains.enquiry import End, File, Hop
 from router.chains.events import (
     CallArrived,
+    CallClosed,
     CallerHungUp,
+    FallbackOrdered,
     FallbackServed,
     FallbackTook,
+    HeadFreed,
     LegAnswered,
     LegAsked,
     LegEnded,
@@ -115,6 +118,9 @@ CallEvent = (
     | FallbackServed
     | VerdictGiven
     | TakePressed
+    | HeadFreed
+    | CallClosed
+    | FallbackOrdered
     | DeadlineReached
     | Granted
     | ClaimLost
@@ -147,6 +153,8 @@ class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     """Person whose extension the event names; empty: none or more than one."""
     back: tuple[str, ...] = ()
     """Heads who were unreachable in this call and whose state has changed since."""
+    draining: bool = False
+    """The server takes no new call: it is about to be stopped."""
 
 
 CallStep = Step[CallState]

@@ -113,10 +113,15 @@ class Outcome(StrEnum):
     FALLBACK_UNKNOWN = "fallback_unknown"
     INCOMPLETE = "incomplete"
     """Facts of a call whose arrival was never reported."""
+    CLOSED = "closed"
+    """A person ended it by hand and said why."""
 
 
-MISSED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.FALLBACK_SERVED}
+MISSED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.FALLBACK_SERVED, Outcome.CLOSED}
 """Outcomes after which a call-back is owed."""
+
+UNSERVED = MISSED | {Outcome.CLOSED}
+"""Outcomes that a record of the PBX's own plan overrules."""
 
 
 class End(msgspec.Struct, frozen=True):
@@ -132,6 +137,8 @@ class End(msgspec.Struct, frozen=True):
     by: Party = Party.UNKNOWN
     others: tuple[str, ...] = ()
     """People, or extensions that are nobody's, whom other evidence names: a contradiction a person must look at."""
+    reason: str = ""
+    """Why a person ended the call by hand (`CLOSING_REASONS`)."""
 
 
 def with_hop(file: File, hop: Hop, how: Disposition, at: Instant) -> File:
