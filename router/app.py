@@ -26,11 +26,12 @@ from router.engine.line import ClockWatch, resume
 from router.engine.quarantine import Quarantine
 from router.engine.metrics import EngineMetrics
 from router.engine.shell import Engine
-from router.engine.store.port import Store
+from router.engine.store.port import Store, StoreUnavailable
 from router.engine.store.sqlite import SqliteStore
 from router.engine.vault import TokenSource, Vault, random_token
 from router.health import add_health
 from router.office import Office, machines
+from router.operations import Act, Operations
 from router.switch import Switch
 from router.web import Desk, add_pages
 
@@ -48,6 +49,10 @@ kills who is slow to stop (systemd: TimeoutStopSec, 90 s; docker stop: 10 s)."""
 
 LAST_TURN_WITHIN = 1.0
 """Seconds in which the engine notes what its last effects reported; a commit takes milliseconds."""
+
+
+DRAIN_LOOK_S = 0.1
+"""Seconds between two looks at what still rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,13 @@ class Server:
         self.metrics = EngineMetrics(self.engine, self.registry)
         self.quarantine = Quarantine(self.engine)
         self.quarantine.listen()
+        self.operations = Operations(self.engine, self.office, self.quarantine)
+        self.metrics.quarantine.set_function(lambda: self.quarantine.size)
+        self.metrics.draining.set_function(lambda: float(self.office.draining))
         self.inbox = Inbox(self.engine.store)
         self.switches = [self._switch(index) for index in range(len(config.telephones))]
         self.auditor = Auditor(self.engine, self.metrics.found)
-        self.control = Control(self.engine, config.server.data)
+        self.control = Control(self.engine, config.server.data, self.operations)
         self.url = ""
         """Where the server listens, once it does."""
         self._runner: web.AppRunner | None = None
@@ -121,6 +129,7 @@ class Server:
             await self.apply(directory, "start")
         self._tasks.append(asyncio.create_task(self.auditor.run(), name="auditor"))
         self._tasks.append(asyncio.create_task(ClockWatch(self.engine).run(), name="clock"))
+        await self.quarantine.count()
         await self._listen()
         for switch in self.switches:
             switch.start(recovered)
@@ -148,6 +157,18 @@ class Server:
             await switch.stop()
         await self.engine.store.close()
 
+    async def drain(self, within_s: float, hurry: asyncio.Event) -> None:
+        """Take no new calls; returns when nothing rings any more, after `within_s`, or when somebody is in a hurry."""
+        try:
+            await self.operations.do(Act("drain", "SIGTERM"))
+        except StoreUnavailable as error:
+            log.warning("drain_not_noted", error=str(error))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.operations.under_way() and not hurry.is_set():
+                    await asyncio.sleep(DRAIN_LOOK_S)
+        log.info("drained", under_way=self.operations.under_way())
+
     async def apply(self, directory: Directory, by: str) -> None:
         """Make this the company's directory."""
         pinned = self.engine.core.contents.pin(directory)
@@ -171,9 +192,10 @@ class Server:
             public_url=server.public_url,
             language=server.language,
             demo=self.config.demo,
+            operations=self.operations,
         )
         add_pages(app, desk)
-        add_health(app, self.engine, self.switches, self.registry)
+        add_health(app, self.engine, self.switches, self.registry, self.operations)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUESTS_END_WITHIN)
         await self._runner.setup()
         site = web.TCPSite(self._runner, server.host, server.port)

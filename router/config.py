@@ -45,6 +45,9 @@ class ServerSettings(BaseModel):
     and what was answered meanwhile is known when it comes back."""
     look_every_s: float = Field(default=30.0, ge=0.2, le=3600)
     """How often the PBX's live calls are compared with ours, seconds: the net under lost reports."""
+    drain_on_stop_s: float = Field(default=0.0, ge=0, le=600)
+    """How long an orderly stop (SIGTERM) first takes no new calls and waits until nothing rings, seconds. 0: it stops at
+    once, because a restart takes up the rings it finds; give 45 where the server will be away longer than a ring."""
     keep_raw: bool = True
     """Keep each report as received, in the vault."""
     log: str = Field(default="json", pattern=r"^(json|text)$")

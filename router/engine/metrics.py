@@ -37,6 +37,10 @@ class EngineMetrics:
             "Rings sent again after a restart that may have been sent before",
             registry=registry,
         )
+        self.quarantine = Gauge(
+            "hopline_quarantine_rows", "Payloads and facts kept for a person", registry=registry
+        )
+        self.draining = Gauge("hopline_draining", "1 while no new call is taken", registry=registry)
         self.clock_offset = Gauge("hopline_clock_offset_seconds", "Wall clock ahead of the engine's", registry=registry)
         self.clock_offset.set_function(lambda: engine.clock.offset() / 1_000_000)
         registry.register(_Levels(engine))
@@ -91,12 +95,15 @@ class _Levels(Collector):
         sight = GaugeMetricFamily("hopline_out_of_sight", "1 for a neighbour that cannot be seen", labels=["lane"])
         for lane in sorted(engine.lanes_out_of_sight()):
             sight.add_metric([lane], 1)
+        aside = GaugeMetricFamily(
+            "hopline_aside", "Effects given up that wait for a person", value=len(engine.aside)
+        )
         foreign = GaugeMetricFamily(
             "hopline_foreign", "Set aside: this release cannot read it", labels=["what"]
         )
         foreign.add_metric(["chain"], len(engine.core.foreign))
         foreign.add_metric(["order"], len(engine.foreign_orders))
-        return [live, waiting, held, waits, writable, sight, foreign]
+        return [live, waiting, held, waits, writable, sight, aside, foreign]
 
 
 def _late_by(event: bytes, at: int) -> float:

@@ -44,6 +44,8 @@ class Quarantine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.size = 0
+        """Rows there, as last counted: at the start and after each change."""
         self._keeping: set[asyncio.Task[None]] = set()
 
     def listen(self) -> None:
@@ -57,6 +59,7 @@ class Quarantine:
             "at": self._engine.clock.now(), "chain": chain, "source": source, "event": body, "error": error,
         }  # fmt: skip
         await passing(KEEP, self._engine.store.upsert("quarantine", {"id": digest}, values))
+        await self.count()
 
     async def rows(self) -> list[Kept]:
         """What is there, newest first."""
@@ -66,11 +69,14 @@ class Quarantine:
     async def count(self) -> int:
         """How much is there."""
         rows = await passing(READ, self._engine.store.select("SELECT count(*) FROM quarantine"))
-        return int(rows[0][0])
+        self.size = int(rows[0][0])
+        return self.size
 
     async def drop(self, row: str) -> bool:
         """A person has seen to it."""
-        return await passing(DROP, self._engine.store.remove("quarantine", {"id": row}))
+        dropped = await passing(DROP, self._engine.store.remove("quarantine", {"id": row}))
+        await self.count()
+        return dropped
 
     def _trouble(self, admission: Admission, error: Exception) -> None:
         task = asyncio.get_running_loop().create_task(self._keep_admission(admission, error))

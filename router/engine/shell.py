@@ -85,6 +85,8 @@ class Engine:
         self.in_flight: frozenset[ChainId] = frozenset()
         """Chains whose newest steps are being written: their effects are not in the outbox yet."""
         self.writable = True
+        self.aside: dict[EffectId, str] = {}
+        """Effects that were given up and wait for a person, with the reason; as the store has them."""
         self.foreign_orders: set[EffectId] = set()
         """Effects that this release cannot read: they stay in the store, unperformed."""
         self._queue: deque[_Request] = deque()
@@ -134,6 +136,7 @@ class Engine:
         """Perform an effect that was put aside once more; False where there is none. Raises StoreUnavailable."""
         if not await passing(SEND_AGAIN, self.store.put_back(order)):
             return False
+        self.aside.pop(order, None)
         await self._take_up(lambda found: found == order)
         self._woken.set()
         return True
@@ -185,7 +188,9 @@ class Engine:
         recovered: list[Order] = []
         now = self.clock.now()
         for stored in await passing(RECOVER_ORDERS, self.store.orders()):
-            if stored.aside is None:
+            if stored.aside is not None:
+                self.aside[stored.id] = stored.aside
+            else:
                 order = self.order_of(stored)
                 if order is None:
                     continue
@@ -328,6 +333,7 @@ class Engine:
             self._tell(requests, f"the engine ended: {type(error).__name__}")
             raise
         self.writable = True
+        self.aside.update(tally.aside)
         answers: list[Answer] = list(draft.answers)
         for index in sorted(failed):
             answers.insert(index, failed[index])
