@@ -26,7 +26,8 @@ from router.engine.line import ClockWatch, resume
 from router.engine.quarantine import Quarantine
 from router.engine.metrics import EngineMetrics
 from router.engine.shell import Engine
-from router.engine.store.port import Store, StoreUnavailable
+from router.engine.store.port import HasReserve, Store, StoreUnavailable
+from router.engine.store.reserve import MEGABYTE
 from router.engine.store.sqlite import SqliteStore
 from router.engine.vault import TokenSource, Vault, random_token
 from router.health import add_health
@@ -51,6 +52,9 @@ LAST_TURN_WITHIN = 1.0
 """Seconds in which the engine notes what its last effects reported; a commit takes milliseconds."""
 
 
+RESERVE_EVERY_S = 5.0
+"""Seconds between two looks whether there is room again on a disk that was full."""
+
 DRAIN_LOOK_S = 0.1
 """Seconds between two looks at what still rings."""
 
@@ -69,7 +73,7 @@ def make_engine(config: Config, parts: Parts = Parts()) -> tuple[Engine, Office]
     """An engine over the configured journal, not opened yet."""
     office = Office({telephony.name: telephony.abilities for telephony in config.telephones})
     core = Core(machines(), office.looks(), Vault(parts.tokens))
-    store = parts.store or SqliteStore(config.server.data / JOURNAL)
+    store = parts.store or SqliteStore(config.server.data / JOURNAL, config.server.reserve_mb * MEGABYTE)
     return Engine(core, store, parts.clock or SystemClock()), office
 
 
@@ -128,6 +132,7 @@ class Server:
         if directory is not None and ROSTER not in self.engine.core.live:
             await self.apply(directory, "start")
         self._tasks.append(asyncio.create_task(self.auditor.run(), name="auditor"))
+        self._tasks.append(asyncio.create_task(self._tend_reserve(), name="reserve"))
         self._tasks.append(asyncio.create_task(ClockWatch(self.engine).run(), name="clock"))
         await self.quarantine.count()
         await self._listen()
@@ -156,6 +161,13 @@ class Server:
         for switch in self.switches:
             await switch.stop()
         await self.engine.store.close()
+
+    async def _tend_reserve(self) -> None:
+        """Put room by again when there is some."""
+        while isinstance(self.engine.store, HasReserve):
+            await asyncio.sleep(RESERVE_EVERY_S)
+            await asyncio.to_thread(self.engine.store.tend_reserve)  # it waits for the disk
+        await asyncio.Event().wait()  # a store without one has nothing to tend
 
     async def drain(self, within_s: float, hurry: asyncio.Event) -> None:
         """Take no new calls; returns when nothing rings any more, after `within_s`, or when somebody is in a hurry."""

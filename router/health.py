@@ -24,11 +24,12 @@ def add_health(
 
     async def readyz(_request: web.Request) -> web.Response:
         lanes = {switch.telephony.name: switch.visible for switch in switches}
-        ready = engine.writable and all(lanes.values()) and not operations.draining
+        ready = engine.writable and not engine.scarce and all(lanes.values()) and not operations.draining
         body = {
             "ready": ready,
             "journal_writable": engine.writable,
             "pbx_in_sight": lanes,
+            "disk_full": engine.scarce,
             "draining": operations.draining,
             # These make nobody less ready: a person has to look at them.
             "aside": len(engine.aside),

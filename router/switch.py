@@ -13,7 +13,7 @@ from router.basis.phone import masked, normal
 from router.chains.call import CallMachine
 from router.chains.delivery import pbx_lane
 from router.chains.effects import RingLeg, SendToFallback, TelephonyEffect
-from router.chains.events import CallArrived, DeviceSeen
+from router.chains.events import CallArrived, DeviceSeen, FallbackTook
 from router.chains.roster import ROSTER
 from router.engine.core import Admission
 from router.engine.journal import EffectId, Order
@@ -25,6 +25,10 @@ from router.reconcile import LiveCall, reconcile
 from router.telephony_adapter.port import KeepsUnread, Report, Telephony, UnknownPayload
 
 log = structlog.get_logger(__name__)
+
+
+REMEMBERED = 10_000
+"""Calls turned away that are remembered: a day of a full disk in the busiest office."""
 
 
 class Switch:
@@ -59,6 +63,8 @@ class Switch:
         self._resync_limit = resync_limit
         self._lost_limit = lost_limit
         self._rung_twice = rung_twice
+        self._turned_away: dict[str, None] = {}
+        """Calls given to the PBX's own plan without a commit, whose arrival will be told again."""
         self._quarantine = quarantine or Quarantine(engine)
         self._recovered: frozenset[EffectId] = frozenset()
         self._looking = asyncio.Lock()
@@ -130,16 +136,40 @@ class Switch:
 
     async def deliver(self, reports: Sequence[Report]) -> Sequence[str | None]:
         """See `router.telephony_adapter.port.Deliver`."""
-        admissions = [self._admission(report) for report in reports]
+        new = self._new_calls(reports) if self._engine.scarce else []
+        taken = [report for report in reports if report not in new] if new else reports
+        groups = [self._admissions(report) for report in taken]
         try:
-            answers = await self._engine.admit(admissions)
+            answers = await self._engine.admit([admission for group in groups for admission in group])
         except StoreUnavailable as error:
-            await self._turn_away(reports)
+            await self._turn_away(reports, "journal_unavailable")
             raise Temporary("journal_unavailable", str(error)) from error
         for answer in answers:
             if answer.error is not None:
                 log.error("report_not_taken", pbx=self.telephony.name, event_type=type(answer.admission.event).__name__)
-        return [answer.reply for answer in answers]
+        if new:
+            # What is under way has been written; the rest is told again, and by then there may be room.
+            await self._turn_away(new, "disk_full")
+            raise Temporary("disk_full")
+        replies = iter(answers)
+        return [[next(replies) for _ in group][-1].reply for group in groups]
+
+    def _new_calls(self, reports: Sequence[Report]) -> list[Report]:
+        live = self._engine.core.live
+        return [
+            report
+            for report in reports
+            if isinstance(report.event, CallArrived) and call_chain(self.telephony.name, report.call) not in live
+        ]
+
+    def _admissions(self, report: Report) -> list[Admission]:
+        """The report; before the arrival of a call that was turned away, that the PBX's own plan has it: told late, it
+        must not ring anybody."""
+        admission = self._admission(report)
+        if isinstance(report.event, CallArrived) and report.call in self._turned_away:
+            del self._turned_away[report.call]
+            return [Admission(admission.chain, FallbackTook(), self.lane), admission]
+        return [admission]
 
     def _admission(self, report: Report) -> Admission:
         chain = ROSTER if isinstance(report.event, DeviceSeen) else call_chain(self.telephony.name, report.call)
@@ -156,15 +186,19 @@ class Switch:
         """A payload that nobody could read is put away for a person to look at."""
         await self._quarantine.keep(self.lane, payload.body, payload.reason)
 
-    async def _turn_away(self, reports: Sequence[Report]) -> None:
+    async def _turn_away(self, reports: Sequence[Report], why: str) -> None:
         """The journal cannot be written: new callers go to the PBX's own plan, whose record is read back later."""
         for report in reports:
-            if isinstance(report.event, CallArrived):
-                log.error("call_sent_to_fallback", pbx=self.telephony.name, call=report.call, why="journal_unavailable")
+            if isinstance(report.event, CallArrived) and report.call not in self._turned_away:
+                log.error("call_sent_to_fallback", pbx=self.telephony.name, call=report.call, why=why)
                 try:
                     await self.telephony.perform(SendToFallback(self.telephony.name, report.call), None)
                 except Failure as failure:
                     log.error("fallback_not_reached", pbx=self.telephony.name, code=failure.code)
+                    continue
+                self._turned_away[report.call] = None
+                while len(self._turned_away) > REMEMBERED:
+                    del self._turned_away[next(iter(self._turned_away))]
 
     async def in_sight(self, visible: bool, why: str) -> None:
         """The adapter says whether the PBX can be seen."""

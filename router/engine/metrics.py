@@ -9,6 +9,7 @@ from router.engine.auditor import Finding
 from router.engine.core import Admission, Draft
 from router.engine.journal import Order
 from router.engine.shell import Engine
+from router.engine.store.port import HasReserve, Store
 
 LATENESS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds; a hop of 8 s that is late by more than 50 ms is audible as a gap."""
@@ -95,6 +96,9 @@ class _Levels(Collector):
         sight = GaugeMetricFamily("hopline_out_of_sight", "1 for a neighbour that cannot be seen", labels=["lane"])
         for lane in sorted(engine.lanes_out_of_sight()):
             sight.add_metric([lane], 1)
+        reserve = GaugeMetricFamily(
+            "hopline_reserve", "1 while room is put by for a full disk", value=_reserve(engine.store)
+        )
         aside = GaugeMetricFamily(
             "hopline_aside", "Effects given up that wait for a person", value=len(engine.aside)
         )
@@ -103,10 +107,13 @@ class _Levels(Collector):
         )
         foreign.add_metric(["chain"], len(engine.core.foreign))
         foreign.add_metric(["order"], len(engine.foreign_orders))
-        return [live, waiting, held, waits, writable, sight, aside, foreign]
+        return [live, waiting, held, waits, writable, sight, reserve, aside, foreign]
 
 
 def _late_by(event: bytes, at: int) -> float:
     deadline = int(event[event.rindex(b":") + 1 : -1])
     return max(0, at - deadline) / 1_000_000
 
+
+def _reserve(store: Store) -> float:
+    return float(store.reserve_made) if isinstance(store, HasReserve) else 1.0

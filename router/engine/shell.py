@@ -20,7 +20,7 @@ from router.engine.core import Admission, Answer, Core, Draft, Foreign, Live
 from router.engine.crashes import passing, point, reach
 from router.engine.journal import EffectId, Order, Refused, StoredOrder, storable
 from router.engine.outbox import Outbox, Tally
-from router.engine.store.port import Store, StoreUnavailable
+from router.engine.store.port import HasReserve, Store, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -156,6 +156,11 @@ class Engine:
     def lanes_out_of_sight(self) -> frozenset[str]:
         """Neighbours that cannot be seen now."""
         return frozenset(self._out_of_sight)
+
+    @property
+    def scarce(self) -> bool:
+        """The disk is full and the reserve is being written: what is under way goes on, nothing new is begun."""
+        return isinstance(self.store, HasReserve) and self.store.scarce
 
     def wake(self) -> None:
         """Something was put into the outbox or the core by hand."""

@@ -230,7 +230,7 @@ class Board:
         engine = self._desk.engine
         gone = engine.lanes_out_of_sight()
         lanes = tuple(LaneView(lane.partition(":")[2], lane not in gone) for lane in self._desk.switches)
-        return Health(lanes, engine.writable)
+        return Health(lanes, engine.writable, engine.scarce, self._desk.office.draining)
 
     def _callers(self, chains: list[ChainId]) -> list[Token | None]:
         found: list[Token | None] = []

@@ -3,11 +3,14 @@
 Change it only together with a new version of the machine: the log of an old version is never written again.
 """
 
-from router.basis.machine import EffectAside, Nudged
+from router.basis.machine import ClockStepped, EffectAside, Nudged
 from router.chains.events import (
+    CallClosed,
     Disposition,
+    FallbackOrdered,
     FallbackServed,
     FallbackTook,
+    HeadFreed,
     LegAsked,
     LegEnded,
     LegRinging,
@@ -16,13 +19,14 @@ from router.chains.events import (
     TalkEnded,
     TalkStarted,
 )
+from router.engine.line import LINE as LINE_OF_TIME
 from tests.stories.play import Play, office
 from tests.stories.stage import LINE, T0, Stage
 
 
 def acts() -> list[Stage]:
-    """Four companies (what terms and abilities decide), a dozen calls."""
-    return [_a_day().stage, _a_pbx_with_timers().stage, _no_limit().stage, _late().stage]
+    """Five companies (what terms, abilities and orders decide), some fifteen calls."""
+    return [_a_day().stage, _a_pbx_with_timers().stage, _no_limit().stage, _late().stage, _ordered().stage]
 
 
 def _a_day() -> Play:
@@ -88,3 +92,18 @@ def _late() -> Play:
     play.answers("anna").connects("anna").talks("anna").waits(40)
     other = play.talk_ends().releases().stops("anna").hangs_up().ends("anna")
     return other.waits(60)
+
+
+def _ordered() -> Play:
+    """What people in charge order; the wall clock is set; the server is about to be stopped."""
+    play = office("anna boris")
+    play.calls("freed").rings("anna").waits(1).fact(HeadFreed("anna", "duty"), "person:duty").stops("anna")
+    play.rings("boris").answers("boris").connects("boris").talks("boris").waits(5)
+    play.fact(HeadFreed("boris", "chief"), "person:chief").fact(CallClosed("chief", "stuck"), "person:chief")
+    play.stops("boris").releases().hangs_up()
+    play.calls("sent").rings("anna").fact(FallbackOrdered("duty"), "person:duty").stops("anna").hands_over()
+    play.calls("closed").rings("anna").fact(CallClosed("duty", "test"), "person:duty").stops("anna").releases()
+    play.goes_away("anna", until=3600)
+    play.stage.admit(LINE_OF_TIME, ClockStepped(7_200_000_000, 7_200_000_000), "clock")
+    play.stage.office.draining = True
+    return play.calls("turned_away").hands_over().fallback_took().record().waits(60)
