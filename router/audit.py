@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from router.basis.instants import SECOND, Instant
 from router.chains.call_states import CallState, Ended
 from router.chains.callback import CallbackState, Open
-from router.chains.enquiry import MISSED
+from router.chains.enquiry import MISSED, UNSERVED
 from router.engine.core import Core, Foreign
 from router.engine.store.reading import Reading
 
@@ -70,5 +70,5 @@ def _judge_call(found: Audit, chain: str, state: CallState, callbacks: dict[str,
     owed = chain.replace("call:", "callback:", 1)
     if outcome in MISSED and owed not in callbacks:
         found.problems.append(f"{chain}: missed ({outcome.value}) and nobody owes a call-back")
-    if outcome not in MISSED and isinstance(callbacks.get(owed), Open):
+    if outcome not in UNSERVED and isinstance(callbacks.get(owed), Open):
         found.problems.append(f"{chain}: {outcome.value}, and yet a call-back is open")

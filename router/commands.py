@@ -58,8 +58,12 @@ class QuarantineAct(StrEnum):
 
 def do(  # noqa: PLR0913 - the options of a command
     order: Annotated[Order, typer.Argument(help="what shall be done")],
-    target: Annotated[str, typer.Argument(help="person id (free, pause, resume), or the call: its id in the PBX, or its chain")],
-    reason: Annotated[str, typer.Option(help="for end: stuck, test, nuisance, other; for a call-back as on its card")] = "",
+    target: Annotated[
+        str, typer.Argument(help="person id (free, pause, resume), or the call: its id in the PBX, or its chain")
+    ],
+    reason: Annotated[
+        str, typer.Option(help="for end: stuck, test, nuisance, other; for a call-back as on its card")
+    ] = "",
     until: Annotated[str, typer.Option(help="for pause: end of the absence, ISO 8601 with a zone")] = "",
     by: ByOption = "",
     data: DataOption = Path("data"),
@@ -85,7 +89,9 @@ def aside(
             print(json.dumps(found, ensure_ascii=False))
             return
         for entry in found:
-            print(f"{entry['id']}\n    {_moment(entry['ordered'])} {entry['effect']} to {entry['lane']}: {entry['why']}")
+            print(
+                f"{entry['id']}\n    {_moment(entry['ordered'])} {entry['effect']} to {entry['lane']}: {entry['why']}"
+            )
         print(f"{len(found)} put aside", file=sys.stderr)
         return
     verb = "send_again" if act is AsideAct.SEND_AGAIN else "drop"

@@ -42,9 +42,7 @@ from router.office import Office, roster_of
 
 log = structlog.get_logger(__name__)
 
-Verb = Literal[
-    "free", "pause", "resume", "end", "fallback", "send_again", "drop", "drop_unread", "drain", "undrain"
-]
+Verb = Literal["free", "pause", "resume", "end", "fallback", "send_again", "drop", "drop_unread", "drain", "undrain"]
 """What can be done; the last two without a target."""
 
 VERBS: tuple[Verb, ...] = (
@@ -255,7 +253,4 @@ class Operations:
                 yield chain
 
     def _aside(self, name: str) -> EffectId | None:
-        return next(
-            (effect for effect in self._engine.aside if f"{effect[0]}/{effect[1]}/{effect[2]}" == name), None
-        )
-
+        return next((effect for effect in self._engine.aside if f"{effect[0]}/{effect[1]}/{effect[2]}" == name), None)

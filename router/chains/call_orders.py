@@ -134,9 +134,7 @@ def _sent_to_fallback(state: Filed, at: Instant) -> CallStep:
             return Step(state, reply="over")
 
 
-def _handed_over(
-    file: File, at: Instant, effects: tuple[Effect, ...] = (), closed: tuple[str, ...] = ()
-) -> CallStep:
+def _handed_over(file: File, at: Instant, effects: tuple[Effect, ...] = (), closed: tuple[str, ...] = ()) -> CallStep:
     file, late = cards.late_cards_over(file, Outcome.FALLBACK_UNKNOWN)
     until = Instant(at + file.terms.handover_within)
     send = SendToFallback(file.pbx, file.call)

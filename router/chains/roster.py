@@ -59,15 +59,7 @@ class Roster(State, frozen=True):
 
 
 RosterEvent = (
-    DirectoryApplied
-    | WentAway
-    | CameBack
-    | DeviceSeen
-    | ClockStepped
-    | DeadlineReached
-    | Granted
-    | ClaimLost
-    | Nudged
+    DirectoryApplied | WentAway | CameBack | DeviceSeen | ClockStepped | DeadlineReached | Granted | ClaimLost | Nudged
 )
 
 

@@ -38,9 +38,7 @@ class EngineMetrics:
             "Rings sent again after a restart that may have been sent before",
             registry=registry,
         )
-        self.quarantine = Gauge(
-            "hopline_quarantine_rows", "Payloads and facts kept for a person", registry=registry
-        )
+        self.quarantine = Gauge("hopline_quarantine_rows", "Payloads and facts kept for a person", registry=registry)
         self.draining = Gauge("hopline_draining", "1 while no new call is taken", registry=registry)
         self.clock_offset = Gauge("hopline_clock_offset_seconds", "Wall clock ahead of the engine's", registry=registry)
         self.clock_offset.set_function(lambda: engine.clock.offset() / 1_000_000)
@@ -99,12 +97,8 @@ class _Levels(Collector):
         reserve = GaugeMetricFamily(
             "hopline_reserve", "1 while room is put by for a full disk", value=_reserve(engine.store)
         )
-        aside = GaugeMetricFamily(
-            "hopline_aside", "Effects given up that wait for a person", value=len(engine.aside)
-        )
-        foreign = GaugeMetricFamily(
-            "hopline_foreign", "Set aside: this release cannot read it", labels=["what"]
-        )
+        aside = GaugeMetricFamily("hopline_aside", "Effects given up that wait for a person", value=len(engine.aside))
+        foreign = GaugeMetricFamily("hopline_foreign", "Set aside: this release cannot read it", labels=["what"])
         foreign.add_metric(["chain"], len(engine.core.foreign))
         foreign.add_metric(["order"], len(engine.foreign_orders))
         return [live, waiting, held, waits, writable, sight, reserve, aside, foreign]

@@ -111,9 +111,7 @@ async def _act(request: web.Request) -> Response:
     if not desk.signer.is_form(token, field("proof")):
         raise web.HTTPForbidden
     try:
-        said = await operations.do(
-            Act(field("verb"), person, field("target"), field("reason"), press=field("press"))
-        )
+        said = await operations.do(Act(field("verb"), person, field("target"), field("reason"), press=field("press")))
     except StoreUnavailable:
         said = "not_stored"
     assert said in DONE | REFUSED, said

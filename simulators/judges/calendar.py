@@ -63,7 +63,9 @@ class Calendar(Checker):
     def _latest_wall(self, at: Instant) -> int:
         """The farthest that the wall has been of late: it may have been set back a moment ago."""
         steps = [ahead for since, ahead in self.world.wall if at - NOTICED_WITHIN < since <= at]
-        return max([self._wall(at), self._wall(Instant(at - NOTICED_WITHIN)) + NOTICED_WITHIN, *(at + a for a in steps)])
+        return max(
+            [self._wall(at), self._wall(Instant(at - NOTICED_WITHIN)) + NOTICED_WITHIN, *(at + a for a in steps)]
+        )
 
     def _settled(self, at: Instant) -> bool:
         """Whether the wall has not been set so lately that nobody can know."""

@@ -95,7 +95,9 @@ async def test_what_waits_for_a_person_is_seen_to_without_a_server_too(tmp_path:
     assert (await said(tmp_path, "quarantine", "drop", "ab12", "--by", "chief"))["said"] == "dropped"
     assert await said(tmp_path, "quarantine") == []
     with closing(sqlite3.connect(data / "hopline.db")) as journal:
-        sql = "SELECT e.source, e.event FROM event e JOIN chain c ON c.no = e.chain WHERE c.id = 'operations:office:main'"
+        sql = (
+            "SELECT e.source, e.event FROM event e JOIN chain c ON c.no = e.chain WHERE c.id = 'operations:office:main'"
+        )
         assert journal.execute(sql).fetchall() == [
             ("person:chief", b'{"type":"UnreadDropped","row":"ab12cd","by":"chief"}')
         ]

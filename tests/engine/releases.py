@@ -3,7 +3,19 @@
 from typing import Any, ClassVar
 
 from router.basis.instants import SECOND, Instant
-from router.basis.machine import Claim, ClaimLost, Delivery, Effect, Event, Machine, Message, Standing, State, Step, Urgency
+from router.basis.machine import (
+    Claim,
+    ClaimLost,
+    Delivery,
+    Effect,
+    Event,
+    Machine,
+    Message,
+    Standing,
+    State,
+    Step,
+    Urgency,
+)
 
 DESK = "person:desk"
 
@@ -96,5 +108,3 @@ class LaterNotes(OldNotes):
     """Version 2, of a release that is newer than ours."""
 
     version: ClassVar[int] = 2
-
-

@@ -144,9 +144,9 @@ class ReleasesContract:
         await older.say(A, Written("x"))
         await older.end()
         if "postgres" in type(store).__module__:
-            await place.sql("UPDATE chain SET state = '{\"type\":\"Gone\"}'::bytea")
+            await place.sql('UPDATE chain SET state = \'{"type":"Gone"}\'::bytea')
         else:
-            await place.sql("UPDATE chain SET state = CAST('{\"type\":\"Gone\"}' AS BLOB)")
+            await place.sql('UPDATE chain SET state = CAST(\'{"type":"Gone"}\' AS BLOB)')
         ours = await Release(await place.open(), Notes()).begin()
         assert "ValidationError" in ours.engine.core.foreign[A]
         assert (await ours.say(C, Written("z"))).error is None

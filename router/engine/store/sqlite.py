@@ -73,8 +73,8 @@ class SqliteStore:
 
     @property
     def reserve_made(self) -> bool:
-        """See `HasReserve`."""
-        return self._reserve.made
+        """See `HasReserve`; also where none is wanted."""
+        return self._reserve.size == 0 or self._reserve.made
 
     def tend_reserve(self) -> None:
         """See `HasReserve`."""
