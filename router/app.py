@@ -23,8 +23,8 @@ from router.engine.auditor import Auditor
 from router.engine.clock import Clock, SystemClock
 from router.engine.core import Admission, Core
 from router.engine.line import ClockWatch, resume
-from router.engine.quarantine import Quarantine
 from router.engine.metrics import EngineMetrics
+from router.engine.quarantine import Quarantine
 from router.engine.shell import Engine
 from router.engine.store.port import HasReserve, Store, StoreUnavailable
 from router.engine.store.reserve import MEGABYTE
@@ -177,7 +177,7 @@ class Server:
             log.warning("drain_not_noted", error=str(error))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while self.operations.under_way() and not hurry.is_set():
+                while self.operations.under_way() and not hurry.is_set():  # noqa: ASYNC110 - calls end by many events
                     await asyncio.sleep(DRAIN_LOOK_S)
         log.info("drained", under_way=self.operations.under_way())
 

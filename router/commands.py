@@ -1,7 +1,7 @@
 """Commands for whoever is in charge of the running server: `do`, `aside`, `quarantine`, `drain`.
 
-They speak to the server over its control socket. Without a server `aside` and `quarantine` and the orders that only write
-take the writer's lock themselves; what they ask of a PBX is carried out when the server starts.
+They speak to the server over its control socket. Without a server all but `drain` take the writer's lock themselves;
+what they ask of a PBX is carried out when the server starts.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class QuarantineAct(StrEnum):
     DROP = "drop"
 
 
-def do(  # noqa: PLR0913 - the options of a command
+def do(
     order: Annotated[Order, typer.Argument(help="what shall be done")],
     target: Annotated[
         str, typer.Argument(help="person id (free, pause, resume), or the call: its id in the PBX, or its chain")

@@ -50,8 +50,8 @@ class ServerSettings(BaseModel):
     call takes some 8 kB of the journal (433 simulated calls: 3.6 MB), raw payloads come on top, and writing ahead takes
     some 4 MB: 32 carry every call that can be under way to its end, with room to spare. 0: none."""
     drain_on_stop_s: float = Field(default=0.0, ge=0, le=600)
-    """How long an orderly stop (SIGTERM) first takes no new calls and waits until nothing rings, seconds. 0: it stops at
-    once, because a restart takes up the rings it finds; give 45 where the server will be away longer than a ring."""
+    """How long an orderly stop (SIGTERM) first takes no new calls and waits until nothing rings, seconds. 0: it stops
+    at once, because a restart takes up the rings it finds; give 45 where the server will be away longer than a ring."""
     keep_raw: bool = True
     """Keep each report as received, in the vault."""
     log: str = Field(default="json", pattern=r"^(json|text)$")

@@ -20,9 +20,9 @@ from router.chains.events import DirectoryApplied
 from router.chains.roster import ROSTER
 from router.crm_bridge.directory import differences
 from router.engine.core import Admission
+from router.engine.quarantine import Kept
 from router.engine.shell import Engine
 from router.engine.store.port import StoreUnavailable
-from router.engine.quarantine import Kept
 from router.office import roster_of
 from router.operations import DONE, Act, Operations
 

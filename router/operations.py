@@ -1,7 +1,7 @@
 """What a person in charge can do to the running server: emergency orders, effects put aside, the quarantine, drain.
 
-One place for the control socket (`hopline do`, `aside`, `quarantine`, `drain`) and the duty page. Every act is an event that
-says who: of the call, call-back or roster it concerns, else of the chain of operations (`router.chains.operations`).
+One place for the control socket (`hopline do`, `aside`, `quarantine`, `drain`) and the duty page. Every act is an event
+that says who: of the call, call-back or roster it concerns, else of the chain of `router.chains.operations`.
 """
 
 import secrets

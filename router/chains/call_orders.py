@@ -1,7 +1,7 @@
 """What a call does when a person in charge orders it, and when the server takes no new calls.
 
-Each order is an event of the call it concerns, names who gave it, and is answered in a word. Facts stay above orders: if
-the PBX says afterwards that they talk, they talk.
+Each order is an event of the call it concerns, names who gave it, and is answered in a word. Facts stay above orders:
+if the PBX says afterwards that they talk, they talk.
 """
 
 import msgspec

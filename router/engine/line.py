@@ -105,7 +105,7 @@ class LineMachine(Machine[Line, LineEvent, Followers]):
         raise AssertionError(effect)
 
 
-def followers(chain: ChainId, event: Event, core: Core, at: Instant) -> Followers:
+def followers(chain: ChainId, _event: Event, core: Core, _at: Instant) -> Followers:
     """The look of the line."""
     found = [live.id for live in core.live.values() if not live.final and live.id != chain and _follows(live.machine)]
     return Followers(tuple(sorted(found)))

@@ -1,7 +1,7 @@
 """The page of whoever is in charge, behind the signed duty link: live calls, people, effects put aside, the quarantine.
 
-A plain list with buttons. Each button is a form that carries the proof of the page (as every press does), and its answer is a
-redirect back to the page, which says it in words. What can be done is `router.operations`' business.
+A plain list with buttons. Each button is a form that carries the proof of the page, as every press does, and its answer
+is a redirect back to the page, which says it in words. What can be done is `router.operations`' business.
 """
 
 import secrets
@@ -9,6 +9,7 @@ import secrets
 from aiohttp import web
 from aiohttp.web_response import Response
 
+from router.chains.choice import person_key
 from router.chains.events import CLOSING_REASONS
 from router.engine.store.port import StoreUnavailable
 from router.operations import DONE, DROP_REASONS, LONGEST_ID, REFUSED, Act, Operations
@@ -87,6 +88,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
         draining=operations.draining,
         calls=snapshot.calls,
         people=snapshot.people,
+        held={key.removeprefix(person_key("")) for key in desk.engine.core.claims.all()},
         asides=await operations.asides(),
         unread=await operations.quarantine.rows(),
         closing=_worded(CLOSING, CLOSING_REASONS, speech),

@@ -1,4 +1,4 @@
-"""A planned restart with calls under way: `hopline drain`, SIGTERM, a new server. Nobody is rung twice, nothing is lost."""
+"""A planned restart with calls under way: `hopline drain`, SIGTERM, a new server. Nobody is rung twice."""
 
 import asyncio
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from router.basis.instants import SECOND, Instant
+from router.basis.instants import Instant
 from router.basis.machine import (
     Claim,
     ClaimLost,

@@ -14,8 +14,8 @@ from router.engine.store.port import StoreUnavailable
 from router.engine.store.sqlite import SqliteStore
 from router.engine.vault import Vault
 from tests.engine.quirks import Explode
-from tests.engine.releases_contract import Release
 from tests.engine.releases import Notes
+from tests.engine.releases_contract import Release
 
 
 class Died(BaseException):
@@ -69,13 +69,16 @@ async def test_wherever_it_dies_a_row_is_there_or_not(tmp_path: Path, place: str
         if passed == f"quarantine.{place}":
             raise Died
 
+    async def works() -> None:
+        if place.startswith("keep"):
+            await quarantine.keep("pbx:x", b"a", "unreadable")
+        (row,) = await quarantine.rows()
+        await quarantine.drop(row.id)
+
     crashes.install(die)
     try:
         with pytest.raises(Died):
-            if place.startswith("keep"):
-                await quarantine.keep("pbx:x", b"a", "unreadable")
-            (row,) = await quarantine.rows()
-            await quarantine.drop(row.id)
+            await works()
     finally:
         crashes.install(None)
     assert await quarantine.count() == (place not in ("keep:before", "drop:after"))

@@ -1,14 +1,12 @@
 """Room put by beside the journal: given up once, written into, and made again."""
 
 import errno
-import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from router.engine.journal import Batch
-from router.engine.store import reserve as room
 from router.engine.store.port import HasReserve, StoreFull, StoreUnavailable
 from router.engine.store.reserve import Reserve
 from router.engine.store.sqlite import SqliteStore
@@ -57,7 +55,7 @@ def test_its_room_is_real_and_comes_back(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path / "r", SIZE)
     assert reserve.make()
     assert reserve.make(), "it is there"
-    assert os.stat(tmp_path / "r").st_blocks * 512 >= SIZE, "a hole would give nothing back"
+    assert (tmp_path / "r").stat().st_blocks * 512 >= SIZE, "a hole would give nothing back"
     assert reserve.give_up()
     assert not reserve.give_up()
     assert not reserve.made
@@ -77,11 +75,11 @@ def test_it_is_not_made_where_it_would_fill_the_disk(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOSPC, "no space")
 
     with monkeypatch.context() as patched:
-        patched.setattr(room.os, "posix_fallocate", no_room)
+        patched.setattr("router.engine.store.reserve.os.posix_fallocate", no_room)
         assert not reserve.make()
     assert not (tmp_path / "r").exists()
     with monkeypatch.context() as patched:
-        patched.setattr(room.shutil, "disk_usage", lambda _: _Usage(2 * SIZE - 1))
+        patched.setattr("router.engine.store.reserve.shutil.disk_usage", lambda _: _Usage(2 * SIZE - 1))
         assert not reserve.make()
 
 

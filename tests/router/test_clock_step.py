@@ -1,4 +1,4 @@
-"""The wall clock of the machine is set by an hour in the middle of a call; the call does not notice, an absence does."""
+"""The wall clock is set by an hour in the middle of a call: the call does not notice, an absence does."""
 
 import asyncio
 import time

@@ -83,12 +83,12 @@ async def test_calls_under_way_are_written_and_new_ones_come_back_later(
         await office.pbx.until(lambda: any(row.call == "c-2" for row in office.rows("fallback_took")))
         assert "call:office:c-2" not in engine.core.live
         await office.pbx.until(lambda: any(row.call == "c-1" for row in office.rows("call_ended")))
-        while not isinstance(first := engine.core.live["call:office:c-1"].state, Ended):
+        while not isinstance(first := engine.core.live["call:office:c-1"].state, Ended):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
         assert first.end.outcome is Outcome.ANSWERED
         assert engine.writable, "the reserve carried it to its end"
         filler.unlink()
-        while engine.scarce:
+        while engine.scarce:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
         assert (disk / "hopline.db.reserve").stat().st_size == 4 * 1024 * 1024
         await office.pbx.settled()

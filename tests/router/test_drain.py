@@ -1,4 +1,4 @@
-"""A server that is about to be stopped: new calls go to the PBX's own plan, those under way go on, everybody can see it."""
+"""A server that is about to be stopped: new calls go to the PBX's own plan, those under way go on."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 from router.chains.call_states import Ended, HandedOver, Talking
 from router.chains.enquiry import Outcome
 from router.operations import Act
-from simulators.pbx.phones import SECOND_US, Outcome as Fallback
+from simulators.pbx.phones import SECOND_US
+from simulators.pbx.phones import Outcome as Fallback
 from tests.router.served import CALLER, LINE, served
 
 pytestmark = pytest.mark.slow

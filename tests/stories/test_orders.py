@@ -1,6 +1,8 @@
 """What a person in charge orders: free this head, end this call, to the reserve line now. And calls to a server that is
 about to be stopped."""
 
+from typing import Any
+
 import pytest
 
 from router.chains.call_states import Ended, HandedOver, Ringing, Stranger, Talking, Waiting
@@ -24,7 +26,7 @@ CLOSE = CallClosed("duty", "stuck")
 FALLBACK = FallbackOrdered("duty")
 
 
-def in_talk(heads: str, **terms: int) -> Play:
+def in_talk(heads: str, **terms: Any) -> Play:
     """The first head talks with the client."""
     return office(heads, **terms).calls().rings("anna").answers("anna").connects("anna").talks("anna")
 

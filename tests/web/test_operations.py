@@ -152,7 +152,7 @@ async def test_a_fact_that_a_machine_refused_is_there_too(company: Played) -> No
     [answer] = await company.engine.admit([Admission("call:office:c1", _NoFact(), "pbx:office")])
     assert answer.error is not None
     async with asyncio.timeout(PATIENCE_S):
-        while "call:office:c1" not in await page_of(company):
+        while "call:office:c1" not in await page_of(company):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
 

@@ -299,7 +299,8 @@ class SqliteFile:
         """See `Store.orders`."""
         rows = self.connection.execute(
             "SELECT c.id, o.sequence, o.number, c.kind, e.machine_version, e.schema, o.ordered, e.outcome, o.aside "
-            "FROM outbox o JOIN chain c ON c.no = o.chain JOIN event e ON e.chain = o.chain AND e.sequence = o.sequence "
+            "FROM outbox o JOIN chain c ON c.no = o.chain "
+            "JOIN event e ON e.chain = o.chain AND e.sequence = o.sequence "
             "ORDER BY e.position, o.number"
         )
         return [StoredOrder((row[0], row[1], row[2]), *row[3:]) for row in rows]
