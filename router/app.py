@@ -23,13 +23,17 @@ from router.control import Control
 from router.engine.auditor import Auditor
 from router.engine.clock import Clock, SystemClock
 from router.engine.core import Admission, Core
+from router.engine.line import ClockWatch, resume
 from router.engine.metrics import EngineMetrics
+from router.engine.quarantine import Quarantine
 from router.engine.shell import Engine
-from router.engine.store.port import Store, StoreUnavailable
+from router.engine.store.port import HasReserve, Store, StoreUnavailable
+from router.engine.store.reserve import MEGABYTE
 from router.engine.store.sqlite import SqliteStore
 from router.engine.vault import TokenSource, Vault, random_token
 from router.health import add_health
 from router.office import Office, machines
+from router.operations import Act, Operations
 from router.switch import Switch
 from router.web import Desk, add_pages
 from router.web.clients import ClientsApi
@@ -50,6 +54,13 @@ LAST_TURN_WITHIN = 1.0
 """Seconds in which the engine notes what its last effects reported; a commit takes milliseconds."""
 
 
+RESERVE_EVERY_S = 5.0
+"""Seconds between two looks whether there is room again on a disk that was full."""
+
+DRAIN_LOOK_S = 0.1
+"""Seconds between two looks at what still rings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What tests replace."""
@@ -64,7 +75,7 @@ def make_engine(config: Config, parts: Parts = Parts()) -> tuple[Engine, Office]
     """An engine over the configured journal, not opened yet."""
     office = Office({telephony.name: telephony.abilities for telephony in config.telephones})
     core = Core(machines(), office.looks(), Vault(parts.tokens))
-    store = parts.store or SqliteStore(config.server.data / JOURNAL)
+    store = parts.store or SqliteStore(config.server.data / JOURNAL, config.server.reserve_mb * MEGABYTE)
     engine = Engine(core, store, parts.clock or SystemClock())
     engine.observers.append(lambda draft, _: office.recall.observe(core, draft))
     return engine, office
@@ -78,12 +89,17 @@ class Server:
         self.engine, self.office = make_engine(config, parts)
         self.registry = parts.registry or REGISTRY
         self.metrics = EngineMetrics(self.engine, self.registry)
+        self.quarantine = Quarantine(self.engine)
+        self.quarantine.listen()
+        self.operations = Operations(self.engine, self.office, self.quarantine)
+        self.metrics.quarantine.set_function(lambda: self.quarantine.size)
+        self.metrics.draining.set_function(lambda: float(self.office.draining))
         self.inbox = Inbox(self.engine.store)
         self.clients = Clients(self.engine)
         self.office.book = self.clients.book
         self.switches = [self._switch(index) for index in range(len(config.telephones))]
         self.auditor = Auditor(self.engine, self.metrics.found)
-        self.control = Control(self.engine, config.server.data, self.clients)
+        self.control = Control(self.engine, config.server.data, self.clients, self.operations)
         self.url = ""
         """Where the server listens, once it does."""
         self._runner: web.AppRunner | None = None
@@ -102,6 +118,7 @@ class Server:
             resync_limit=server.resync_limit_s,
             lost_limit=server.lost_limit_s,
             rung_twice=self.metrics.maybe_rung_twice.inc,
+            quarantine=self.quarantine,
         )
 
     async def start(self, directory: Directory | None = None) -> None:
@@ -116,7 +133,7 @@ class Server:
             raise
 
     async def _start(self, directory: Directory | None) -> None:
-        recovered = await self.engine.open(switch.lane for switch in self.switches)
+        recovered = await self.engine.open((switch.lane for switch in self.switches), resume)
         await self.clients.open()
         self.engine.performers["inbox"] = self.inbox.perform
         self._tasks.append(asyncio.create_task(self.engine.run(), name="engine"))
@@ -124,6 +141,9 @@ class Server:
             await self.apply(directory, "start")
         self._tasks.append(asyncio.create_task(self.auditor.run(), name="auditor"))
         self._recalling = asyncio.create_task(self._recall(), name="recall")
+        self._tasks.append(asyncio.create_task(self._tend_reserve(), name="reserve"))
+        self._tasks.append(asyncio.create_task(ClockWatch(self.engine).run(), name="clock"))
+        await self.quarantine.count()
         await self._listen()
         for switch in self.switches:
             switch.start(recovered)
@@ -161,6 +181,25 @@ class Server:
             await switch.stop()
         await self.engine.store.close()
 
+    async def _tend_reserve(self) -> None:
+        """Put room by again when there is some."""
+        while isinstance(self.engine.store, HasReserve):
+            await asyncio.sleep(RESERVE_EVERY_S)
+            await asyncio.to_thread(self.engine.store.tend_reserve)  # it waits for the disk
+        await asyncio.Event().wait()  # a store without one has nothing to tend
+
+    async def drain(self, within_s: float, hurry: asyncio.Event) -> None:
+        """Take no new calls; returns when nothing rings any more, after `within_s`, or when somebody is in a hurry."""
+        try:
+            await self.operations.do(Act("drain", "SIGTERM"))
+        except StoreUnavailable as error:
+            log.warning("drain_not_noted", error=str(error))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.operations.under_way() and not hurry.is_set():  # noqa: ASYNC110 - calls end by many events
+                    await asyncio.sleep(DRAIN_LOOK_S)
+        log.info("drained", under_way=self.operations.under_way())
+
     async def apply(self, directory: Directory, by: str) -> None:
         """Make this the company's directory."""
         pinned = self.engine.core.contents.pin(directory)
@@ -184,10 +223,11 @@ class Server:
             public_url=server.public_url,
             language=server.language,
             demo=self.config.demo,
+            operations=self.operations,
         )
         add_pages(app, desk)
         app.add_routes(ClientsApi(self.clients, self.config.api_token, server.region).routes())
-        add_health(app, self.engine, self.switches, self.registry)
+        add_health(app, self.engine, self.switches, self.registry, self.operations)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUESTS_END_WITHIN)
         await self._runner.setup()
         site = web.TCPSite(self._runner, server.host, server.port)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from router.basis.instants import SECOND, Instant
 from router.chains.call_states import CallState, Ended
 from router.chains.callback import CallbackState, Open
-from router.chains.enquiry import MISSED
-from router.engine.core import Core
+from router.chains.enquiry import MISSED, UNSERVED
+from router.engine.core import Core, Foreign
 from router.engine.store.reading import Reading
 
 GRACE = 60 * SECOND
@@ -34,13 +34,23 @@ async def audit(core: Core, reading: Reading, now: Instant) -> Audit:
     """Go through all calls and call-backs."""
     found = Audit()
     callbacks: dict[str, CallbackState] = {}
-    machine = core.machine("callback", 1)
-    async for row in reading.chains("callback"):
-        state = core.codec.state(machine, row.state, row.schema)
-        callbacks[row.chain] = state  # type: ignore[assignment]
-        found.counts["callback_open" if isinstance(state, Open) else "callback_closed"] += 1
+    async for row in reading.chains():
+        if row.kind == "call":
+            continue
+        try:
+            state = core.read(row)[1]
+        except Foreign as foreign:
+            found.problems.append(str(foreign))
+            continue
+        if row.kind == "callback":
+            callbacks[row.chain] = state  # type: ignore[assignment]
+            found.counts["callback_open" if isinstance(state, Open) else "callback_closed"] += 1
     async for row in reading.chains("call"):
-        state = core.codec.state(core.machine("call", row.machine_version), row.state, row.schema)
+        try:
+            state = core.read(row)[1]
+        except Foreign as foreign:
+            found.problems.append(str(foreign))
+            continue
         _judge_call(found, row.chain, state, callbacks)  # type: ignore[arg-type]
         if not row.final and row.deadline is not None and row.deadline < now - GRACE:
             found.problems.append(f"{row.chain}: its deadline passed {(now - row.deadline) // SECOND} s ago")
@@ -60,5 +70,5 @@ def _judge_call(found: Audit, chain: str, state: CallState, callbacks: dict[str,
     owed = chain.replace("call:", "callback:", 1)
     if outcome in MISSED and owed not in callbacks:
         found.problems.append(f"{chain}: missed ({outcome.value}) and nobody owes a call-back")
-    if outcome not in MISSED and isinstance(callbacks.get(owed), Open):
+    if outcome not in UNSERVED and isinstance(callbacks.get(owed), Open):
         found.problems.append(f"{chain}: {outcome.value}, and yet a call-back is open")

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from router import client_commands, collector
+from router import client_commands, collector, commands
 from router.basis.failures import Mistakes, Permanent
 from router.engine import crashes
 from router.logs import set_up
@@ -97,15 +97,21 @@ async def serve_until_stopped(config: Any, directory: Any = None) -> None:
 
     crashes.install_from_environment()
     server = Server(config)
-    stopped = asyncio.Event()
+    stopped, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def signalled() -> None:
+        (hurry if stopped.is_set() else stopped).set()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopped.set)
+        loop.add_signal_handler(name, signalled)
     await server.start(directory)
     collector.settle()
     print(f"hopline listens on {server.url}", file=sys.stderr, flush=True)
     waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(server.failed())]
     done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if stopped.is_set() and config.server.drain_on_stop_s:
+        await server.drain(config.server.drain_on_stop_s, hurry)
     for task in waits:
         task.cancel()
     await server.stop()
@@ -291,6 +297,12 @@ def link(
 
     read = read_config(config)
     print(personal_link(read.server.public_url, read.secret, person))
+
+
+app.command("do")(commands.do)
+app.command("aside")(commands.aside)
+app.command("quarantine")(commands.quarantine)
+app.command("drain")(commands.drain)
 
 
 @app.command("crash-points")

@@ -46,6 +46,13 @@ class ServerSettings(BaseModel):
     and what was answered meanwhile is known when it comes back."""
     look_every_s: float = Field(default=30.0, ge=0.2, le=3600)
     """How often the PBX's live calls are compared with ours, seconds: the net under lost reports."""
+    reserve_mb: int = Field(default=32, ge=0, le=65536)
+    """Room put by beside the journal, MiB, given up when the disk is full so that calls under way still commit. A
+    call takes some 8 kB of the journal (433 simulated calls: 3.6 MB), raw payloads come on top, and writing ahead takes
+    some 4 MB: 32 carry every call that can be under way to its end, with room to spare. 0: none."""
+    drain_on_stop_s: float = Field(default=0.0, ge=0, le=600)
+    """How long an orderly stop (SIGTERM) first takes no new calls and waits until nothing rings, seconds. 0: it stops
+    at once, because a restart takes up the rings it finds; give 45 where the server will be away longer than a ring."""
     keep_raw: bool = True
     """Keep each report as received, in the vault."""
     log: str = Field(default="json", pattern=r"^(json|text)$")

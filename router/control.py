@@ -4,7 +4,7 @@ With no server they take the writer's lock themselves (`router.cli`). The socket
 user may open; whoever can open it could write the journal as well, so it asks for no password.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -22,9 +22,11 @@ from router.clients import Clients, Saved
 from router.crm_bridge.builtin.entry import Placed
 from router.crm_bridge.directory import differences
 from router.engine.core import Admission
+from router.engine.quarantine import Kept
 from router.engine.shell import Engine
 from router.engine.store.port import StoreUnavailable
 from router.office import roster_of
+from router.operations import DONE, Act, Operations
 
 SOCKET = "hopline.sock"
 
@@ -61,22 +63,24 @@ def told(saved: Saved) -> dict[str, Any]:
 class Control:
     """The server's end of the socket."""
 
-    def __init__(self, engine: Engine, data: Path, clients: Clients) -> None:
+    def __init__(self, engine: Engine, data: Path, clients: Clients, operations: Operations) -> None:
         self._engine = engine
         self._clients = clients
+        self._operations = operations
         self._path = data / SOCKET
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Open the socket. Raises Mistakes."""
         app = web.Application(client_max_size=BODY_LIMIT)
-        app.add_routes(
-            [
-                web.post("/apply", self._apply),
-                web.post("/clients", self._save_clients),
-                web.get("/status", self._status),
-            ]
-        )
+        app.add_routes([
+            web.post("/apply", self._apply),
+            web.post("/clients", self._save_clients),
+            web.get("/status", self._status),
+            web.post("/do", self._do),
+            web.post("/aside", self._aside),
+            web.post("/quarantine", self._quarantine),
+        ])  # fmt: skip
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=ENDS_WITHIN)
         await runner.setup()
         self._path.unlink(missing_ok=True)  # ours alone: whoever gets here holds the writer's lock
@@ -115,7 +119,57 @@ class Control:
 
     async def _status(self, request: web.Request) -> web.Response:
         lanes = sorted(self._engine.lanes_out_of_sight())
-        return web.json_response({"writable": self._engine.writable, "out_of_sight": lanes})
+        said = {
+            "writable": self._engine.writable,
+            "out_of_sight": lanes,
+            "draining": self._operations.draining,
+            "under_way": self._operations.under_way(),
+        }
+        return web.json_response(said)
+
+    async def _do(self, request: web.Request) -> web.Response:
+        act = msgspec.convert(await request.json(), Act)
+        return await _answered(lambda: done(self._operations, act))
+
+    async def _aside(self, request: web.Request) -> web.Response:
+        return await _answered(lambda: aside(self._operations))
+
+    async def _quarantine(self, request: web.Request) -> web.Response:
+        row = str((await request.json()).get("row", ""))
+        return await _answered(lambda: quarantine(self._operations, row))
+
+
+async def done(operations: Operations, act: Act) -> dict[str, Any]:
+    """What became of an act."""
+    said = await operations.do(act)
+    return {"said": said, "done": said in DONE}
+
+
+async def aside(operations: Operations) -> dict[str, Any]:
+    """Effects put aside."""
+    return {"aside": [msgspec.to_builtins(entry) for entry in await operations.asides()]}
+
+
+async def quarantine(operations: Operations, row: str) -> dict[str, Any]:
+    """All rows without their bodies, or one with it."""
+    if not row:
+        rows = await operations.quarantine.rows()
+        return {"rows": [{**_row(kept), "bytes": len(kept.body)} for kept in rows]}
+    kept = await operations.unread(row)
+    if isinstance(kept, str):
+        return {"rows": []}
+    return {"rows": [{**_row(kept), "body": kept.body.decode("utf-8", "backslashreplace")}]}
+
+
+def _row(kept: Kept) -> dict[str, Any]:
+    return {"id": kept.id, "at": kept.at, "chain": kept.chain, "source": kept.source, "error": kept.error}
+
+
+async def _answered(work: Callable[[], Awaitable[dict[str, Any]]]) -> web.Response:
+    try:
+        return web.json_response(await work())
+    except StoreUnavailable as error:
+        return web.json_response({"error": str(error)}, status=503)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from router.basis.instants import Duration, Instant
-from router.basis.machine import ChainId, Event, State
+from router.basis.machine import ChainId, Event, Machine, State
 from router.basis.people import Directory
 from router.basis.pinned import Pinned
 from router.basis.timetable import Off, Timetable
@@ -32,10 +32,12 @@ from router.chains.events import (
     TalkConfirmed,
     TalkStarted,
 )
+from router.chains.operations import OperationsMachine
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Style, Terms, with_deviations
 from router.crm_bridge.builtin.book import ClientBook
 from router.engine.core import Core, Look
+from router.engine.line import LineMachine, ahead_of, followers
 from router.places import known_of, seat_of, sights_of
 from router.recall import Recall
 from router.telephony_adapter.port import Abilities
@@ -46,14 +48,19 @@ NOBODY = Presence()
 _NAMES_A_PHONE = LegRinging | LegAnswered | LegEnded | TalkStarted | TalkConfirmed
 
 
-def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine, ClientMachine]:
+def machines() -> tuple[Machine[Any, Any, Any], ...]:
     """All machines of this release, every version that may still have chains under way."""
-    return (CallMachine(), CallbackMachine(), RosterMachine(), ClientMachine())
+    return (CallMachine(), CallbackMachine(), RosterMachine(), ClientMachine(), LineMachine(), OperationsMachine())
 
 
 def call_chain(pbx: str, call: str) -> ChainId:
     """The chain of a call."""
     return f"call:{pbx}:{call}"
+
+
+def on_wall(core: Core, at: Instant) -> Instant:
+    """What the clock on the wall shows at an instant of the line: hours and absences go by it."""
+    return Instant(at + ahead_of(core))
 
 
 def roster_of(core: Core) -> Roster:
@@ -74,11 +81,13 @@ class Office:
         self._terms = terms or Terms()
         self._plans: dict[tuple[str, str, str], tuple[str, Pinned[Plan]]] = {}
         self._owners: dict[str, dict[str, str]] = {}
+        self.draining = False
+        """New calls are given to the PBX's own plan: the server is about to be stopped."""
         self._timetable = ("", Timetable(Directory()))
 
     def looks(self) -> dict[str, Look]:
         """By kind of chain."""
-        return {"call": self.look_at_call, "roster": self.look_at_roster}
+        return {"call": self.look_at_call, "roster": self.look_at_roster, LineMachine.kind: followers}
 
     def look_at_roster(self, chain: ChainId, event: Event, core: Core, at: Instant) -> Presence:
         """What a step of the roster sees: when heads who let a call ring out talked last."""
@@ -91,6 +100,8 @@ class Office:
         live = core.live.get(chain)
         state = live.state if live is not None else None
         roster = roster_of(core)
+        if self.draining and live is None and isinstance(event, CallArrived):
+            return CallSeen(self._opening(chain, event, roster, core, at), draining=True)
         opening: Opening | None = None
         terms, seats = self._terms, tuple[Seat, ...]()
         if state is None or _has_no_papers(state, event):
@@ -99,7 +110,7 @@ class Office:
         elif isinstance(state, Ringing | Waiting | Connecting | Followed):
             terms, seats = state.file.terms, state.file.seats
         kept = state.holds if isinstance(state, Followed) and not state.rings else ()
-        off = self._off(seats, roster, at) if seats else {}
+        off = self._off(seats, roster, on_wall(core, at)) if seats else {}
         sights = sights_of(chain, terms, seats, roster, core, event, off, kept) if seats else ()
         dead = _dead(seats, roster) if roster.unreachable else ()
         back = _back(state, roster) if isinstance(state, Ringing | Waiting | Connecting | Followed) else ()
@@ -126,7 +137,7 @@ class Office:
             client = self.book.by_phone(event.caller)
             known = known_of(event.caller, client, plan.value, directory, self.recall, at)
             timetable = self._times(roster)
-            if not timetable.chain_open(plan.value.chain, at):
+            if not timetable.chain_open(plan.value.chain, on_wall(core, at)):
                 known = msgspec.structs.replace(known, closed="hours")
         return Opening(call, pbx, number, channel, plan, known)
 

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from router.audit import Audit, audit
 from router.basis.instants import Instant, iso
 from router.basis.phone import masked
@@ -17,7 +19,7 @@ from router.chains.explain import Told, explain
 from router.chains.roster import Roster, RosterMachine
 from router.clients import kept_of, plain, tokens_of
 from router.crm_bridge.builtin import ClientBook, Entry
-from router.engine.core import Core
+from router.engine.core import Core, Foreign
 from router.engine.journal import StoredChain, StoredRecord
 from router.engine.replay import replay
 from router.engine.store.reading import Reading
@@ -46,7 +48,11 @@ async def explain_call(data: Path, call: str, language: str) -> list[str]:
         names = await _names(core, reading)
         for chain in await reading.find(call):
             if chain.kind == CallMachine.kind:
-                history = [_decoded(core, record) for record in await reading.history(chain.chain)]
+                try:
+                    history = [_decoded(core, record) for record in await reading.history(chain.chain)]
+                except (LookupError, msgspec.MsgspecError) as error:
+                    lines.append(f"{chain.chain}: written by another release, which can explain it ({error})")
+                    continue
                 lines += explain(history, "en" if language == "en" else "ru", names)
     return lines
 
@@ -61,7 +67,10 @@ def _decoded(core: Core, record: StoredRecord) -> Told:
 async def _names(core: Core, reading: Reading) -> dict[str, str]:
     """Person id -> name, as they stand in the directory now."""
     async for row in reading.chains(RosterMachine.kind):
-        roster = core.codec.state(core.machine(row.kind, row.machine_version), row.state, row.schema)
+        try:
+            roster = core.read(row)[1]
+        except Foreign:
+            continue
         if isinstance(roster, Roster) and roster.directory is not None:
             return {person.id: person.name for person in roster.directory.value.people}
     return {}

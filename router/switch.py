@@ -2,7 +2,6 @@
 engine."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -14,10 +13,11 @@ from router.basis.phone import masked, normal
 from router.chains.call import CallMachine
 from router.chains.delivery import pbx_lane
 from router.chains.effects import RingLeg, SendToFallback, TelephonyEffect
-from router.chains.events import CallArrived, DeviceSeen
+from router.chains.events import CallArrived, DeviceSeen, FallbackTook
 from router.chains.roster import ROSTER
-from router.engine.core import Admission
+from router.engine.core import Admission, Answer
 from router.engine.journal import EffectId, Order
+from router.engine.quarantine import Quarantine
 from router.engine.shell import Engine
 from router.engine.store.port import StoreUnavailable
 from router.office import call_chain
@@ -25,6 +25,10 @@ from router.reconcile import LiveCall, reconcile
 from router.telephony_adapter.port import KeepsUnread, Report, Telephony, UnknownPayload
 
 log = structlog.get_logger(__name__)
+
+
+REMEMBERED = 10_000
+"""Calls turned away that are remembered: a day of a full disk in the busiest office."""
 
 
 class Switch:
@@ -41,6 +45,7 @@ class Switch:
         resync_limit: float,
         lost_limit: float = 300.0,
         rung_twice: Callable[[int], None],
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.telephony = telephony
         self.lane = pbx_lane(telephony.name)
@@ -58,6 +63,9 @@ class Switch:
         self._resync_limit = resync_limit
         self._lost_limit = lost_limit
         self._rung_twice = rung_twice
+        self._turned_away: dict[str, None] = {}
+        """Calls given to the PBX's own plan without a commit, whose arrival will be told again."""
+        self._quarantine = quarantine or Quarantine(engine)
         self._recovered: frozenset[EffectId] = frozenset()
         self._looking = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -128,18 +136,43 @@ class Switch:
 
     async def deliver(self, reports: Sequence[Report]) -> Sequence[str | None]:
         """See `router.telephony_adapter.port.Deliver`."""
-        admissions = [self._admission(report) for report in reports]
+        new = self._new_calls(reports) if self._engine.scarce else []
+        taken = [report for report in reports if report not in new] if new else reports
+        groups = [self._admissions(report) for report in taken]
         try:
-            answers = await self._engine.admit(admissions)
+            answers = await self._engine.admit([admission for group in groups for admission in group])
         except StoreUnavailable as error:
-            await self._turn_away(reports)
+            await self._turn_away(reports, "journal_unavailable")
             raise Temporary("journal_unavailable", str(error)) from error
-        for report, answer in zip(reports, answers, strict=True):
-            if answer.error is not None:
-                log.error("report_not_taken", pbx=self.telephony.name, event_type=type(answer.admission.event).__name__)
-                # It is answered as taken, because telling it again would not help: so a person finds it.
-                await self._keep(UnknownPayload(f"not taken: {answer.error}", report.raw or b""))
-        return [answer.reply for answer in answers]
+        for report, group, part in _grouped(taken, groups, answers):
+            for admission, answer in zip(group, part, strict=True):
+                if answer.error is not None:
+                    event_type = type(admission.event).__name__
+                    log.error("report_not_taken", pbx=self.telephony.name, event_type=event_type)
+                    # It is answered as taken, because telling it again would not help: so a person finds it.
+                    await self._put_away(report.raw or b"", f"not taken: {answer.error}", admission.chain)
+        if new:
+            # What is under way has been written; the rest is told again, and by then there may be room.
+            await self._turn_away(new, "disk_full")
+            raise Temporary("disk_full")
+        return [part[-1].reply for _, _, part in _grouped(taken, groups, answers)]
+
+    def _new_calls(self, reports: Sequence[Report]) -> list[Report]:
+        live = self._engine.core.live
+        return [
+            report
+            for report in reports
+            if isinstance(report.event, CallArrived) and call_chain(self.telephony.name, report.call) not in live
+        ]
+
+    def _admissions(self, report: Report) -> list[Admission]:
+        """The report; before the arrival of a call that was turned away, that the PBX's own plan has it: told late, it
+        must not ring anybody."""
+        admission = self._admission(report)
+        if isinstance(report.event, CallArrived) and report.call in self._turned_away:
+            del self._turned_away[report.call]
+            return [Admission(admission.chain, FallbackTook(), self.lane), admission]
+        return [admission]
 
     def _admission(self, report: Report) -> Admission:
         chain = ROSTER if isinstance(report.event, DeviceSeen) else call_chain(self.telephony.name, report.call)
@@ -154,28 +187,28 @@ class Switch:
 
     async def _keep(self, payload: UnknownPayload) -> None:
         """A payload that nobody could read is put away for a person to look at. Raises Temporary."""
-        key = {"id": hashlib.sha256(payload.body).hexdigest()}
-        values = {
-            "at": self._engine.clock.now(),
-            "chain": "",
-            "source": self.lane,
-            "event": payload.body,
-            "error": payload.reason,
-        }
+        await self._put_away(payload.body, payload.reason)
+
+    async def _put_away(self, body: bytes, why: str, chain: str = "") -> None:
         try:
-            await self._engine.store.upsert("quarantine", key, values)
+            await self._quarantine.keep(self.lane, body, why, chain)
         except StoreUnavailable as error:
             raise Temporary("journal_unavailable", str(error)) from error
 
-    async def _turn_away(self, reports: Sequence[Report]) -> None:
+    async def _turn_away(self, reports: Sequence[Report], why: str) -> None:
         """The journal cannot be written: new callers go to the PBX's own plan, whose record is read back later."""
         for report in reports:
-            if isinstance(report.event, CallArrived) and self.telephony.abilities.style == "conductor":
-                log.error("call_sent_to_fallback", pbx=self.telephony.name, call=report.call, why="journal_unavailable")
+            new = isinstance(report.event, CallArrived) and report.call not in self._turned_away
+            if new and self.telephony.abilities.style == "conductor":
+                log.error("call_sent_to_fallback", pbx=self.telephony.name, call=report.call, why=why)
                 try:
                     await self.telephony.perform(SendToFallback(self.telephony.name, report.call), None)
                 except Failure as failure:
                     log.error("fallback_not_reached", pbx=self.telephony.name, code=failure.code)
+                    continue
+                self._turned_away[report.call] = None
+                while len(self._turned_away) > REMEMBERED:
+                    del self._turned_away[next(iter(self._turned_away))]
 
     async def in_sight(self, visible: bool, why: str) -> None:
         """The adapter says whether the PBX can be seen."""
@@ -258,3 +291,11 @@ class Switch:
             shown = masked(caller or "")
             log.info("ring", call=effect.call, leg=effect.leg, extension=effect.extension, caller=shown)
         return facts
+
+
+def _grouped(
+    reports: Sequence[Report], groups: Sequence[list[Admission]], answers: Sequence[Answer]
+) -> list[tuple[Report, list[Admission], list[Answer]]]:
+    """Each report with its admissions and what became of them."""
+    left = iter(answers)
+    return [(report, group, [next(left) for _ in group]) for report, group in zip(reports, groups, strict=True)]

@@ -12,6 +12,7 @@
     effects        nothing that was ordered is left undone; each card shows its last face
     deadlines      no deadline is handled early or late, none is overdue at the end; a live chain has one or a reason
     twins          a fact that was told twice stands once
+    calendar       who is away until an hour is away until then by the wall clock, however it is set
 
 What is allowed beyond the exact rule stands in the climate's `Tolerance`.
 """
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from simulators.judges.calendar import Calendar
 from simulators.judges.calls import Answerer, CallBacks, Conservation
 from simulators.judges.evidence import Checker, Evidence, Violation
 from simulators.judges.heads import Claims, Queue
@@ -29,6 +31,7 @@ from simulators.reading import Reading
 
 ALL: tuple[type[Checker], ...] = (
     Conservation, Window, DeadAir, OnePhone, Answerer, CallBacks, Claims, Queue, Replay, Effects, Deadlines, Twins,
+    Calendar,
 )  # fmt: skip
 
 

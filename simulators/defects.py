@@ -14,12 +14,13 @@ from unittest.mock import patch
 import msgspec
 
 from router.basis.instants import MILLISECOND, MINUTE, SECOND, Instant
-from router.basis.machine import Step, Urgency
+from router.basis.machine import ClockStepped, Step, Urgency
 from router.chains.call import CallMachine
 from router.chains.call_states import Ended, Ringing, Talking
 from router.chains.effects import RingLeg, ShowCard
 from router.chains.enquiry import File, Outcome
 from router.chains.events import LegEnded
+from router.chains.roster import RosterMachine
 from router.engine.claims import Claims
 from router.engine.core import Core
 from router.engine.outbox import Outbox
@@ -29,6 +30,7 @@ from router.telephony_adapter.webhook import commands
 from simulators.faults import NONE, Faults, Tolerance
 from simulators.scripted import Later
 from simulators.scripted_store import ScriptedStore
+from simulators.server import MachineClock
 from simulators.simulation import Setup
 
 Planted = Callable[[], AbstractContextManager[Any]]
@@ -65,6 +67,10 @@ REFUSED = Faults(
         ring=SECOND, window=2 * SECOND, overlap=SECOND, silence=2 * SECOND, talk=SECOND, deadline=20 * MILLISECOND
     ),
 )
+
+CLOCK_SET = replace(NONE, name="clock set", steps_every=5 * MINUTE)
+
+CLOCK_SET_FORWARD = replace(NONE, name="clock set forward", steps_every=5 * MINUTE, step=(MINUTE, 3 * MINUTE))
 
 SLOW_STOP = replace(NONE, name="slow stop", tolerance=Tolerance(ring=400 * MILLISECOND, silence=400 * MILLISECOND))
 
@@ -176,6 +182,26 @@ def _lying_disk() -> Iterator[None]:
             self.rollback()
 
     with patch.object(SqliteFile, "commit", commit):
+        yield
+
+
+@contextmanager
+def _stamps_follow_the_wall() -> Iterator[None]:
+    def now(self: MachineClock) -> Instant:
+        return Instant(self._world.now + self._world.clock.offset())
+
+    with patch.object(MachineClock, "now", now):
+        yield
+
+
+@contextmanager
+def _calendar_ignores_the_wall() -> Iterator[None]:
+    original = RosterMachine.step
+
+    def step(self: RosterMachine, state: Any, event: Any, seen: Any, at: Instant) -> Step[Any]:
+        return Step(state) if isinstance(event, ClockStepped) else original(self, state, event, seen, at)
+
+    with patch.object(RosterMachine, "step", step):
         yield
 
 
@@ -337,6 +363,14 @@ DEFECTS = (
         replace(BUSY_MORNING, timer="server"),
     ),
     Defect("window_moves", "the window counts from the last offer instead of the arrival", "window", _window_moves),
+    Defect(
+        "stamps_follow_the_wall", "a step of the wall clock moves the deadlines of calls", "window",
+        _stamps_follow_the_wall, replace(BUSY_MORNING, faults=CLOCK_SET_FORWARD, timer="server"),
+    ),
+    Defect(
+        "calendar_ignores_the_wall", "absences end by the line of stamps, whatever the wall clock says", "calendar",
+        _calendar_ignores_the_wall, replace(BUSY_MORNING, faults=CLOCK_SET, from_hour=12, to_hour=14),
+    ),
     Defect("rings_too_long", "the adapter adds its net to rings that the PBX ends", "window", _rings_too_long),
 )  # fmt: skip
 """All of them."""

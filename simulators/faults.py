@@ -64,6 +64,9 @@ class Faults:
     kill_every: int = 0
     """Mean time between two deaths of the server, by day; 0: it never dies."""
     dead_for: tuple[int, int] = (200 * MILLISECOND, 20 * SECOND)
+    steps_every: int = 0
+    """Mean time between two steps of the server's wall clock (NTP, a person); 0: it is never set."""
+    step: tuple[int, int] = (-60 * MINUTE, 60 * MINUTE)
     tolerance: Tolerance = Tolerance()
 
     @property
@@ -114,6 +117,7 @@ WILD = Faults(
     card_fails=100_000,
     outage_every=4 * 60 * MINUTE,
     kill_every=30 * MINUTE,
+    steps_every=2 * 60 * MINUTE,
     tolerance=Tolerance(
         ring=4 * SECOND,
         window=8 * SECOND,  # an order lost twice, and held up

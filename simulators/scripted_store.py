@@ -117,6 +117,10 @@ class ScriptedStore:
         """No adapter with a table of its own is played."""
         raise NotImplementedError(table)
 
+    def remove(self, table: str, key: Mapping[str, Any]) -> Later[bool]:
+        """No adapter with a table of its own is played."""
+        raise NotImplementedError(table)
+
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> Later[list[tuple[Any, ...]]]:
         """See `Store`."""
         return Later(lambda: self._rows(sql, parameters))

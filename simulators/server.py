@@ -16,6 +16,7 @@ from router.engine.clock import Clock
 from router.engine.core import Admission, Answer, Core
 from router.engine.crashes import passing, reach
 from router.engine.journal import Order
+from router.engine.line import EVERY_S, ClockWatch, resume
 from router.engine.shell import Engine
 from router.engine.store.port import Store, StoreUnavailable
 from router.engine.vault import Vault
@@ -35,6 +36,9 @@ LOST_LIMIT = 300 * SECOND
 
 COMPARE_EVERY = 30 * SECOND
 """How often the PBX's live calls are compared with ours (default of `look_every_s` of the server)."""
+
+WATCH_EVERY = round(EVERY_S * SECOND)
+"""How often the wall clock is looked at."""
 
 AUDIT_EVERY = 60 * SECOND
 """Rounds of the auditor while calls live; the server makes one every 5 s, which would only make this slower."""
@@ -87,6 +91,24 @@ class ScriptedEngine(Engine):
         return True
 
 
+class MachineClock:
+    """The clock of the machine on which the server runs. Its line is the world's time, its wall is what people set."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> Instant:
+        """See `Clock`."""
+        return self._world.now
+
+    def offset(self) -> int:
+        """See `Clock`."""
+        return self._world.clock.offset()
+
+    def resume(self, ahead_us: int) -> None:
+        """The world's time does not end with a process."""
+
+
 class _Turnstile:
     """`asyncio.Lock` for scripts."""
 
@@ -119,7 +141,7 @@ class Process:
         self.recovered: list[Order] = []
         office = Office({pbx.name: pbx.abilities})
         core = Core(machines(), office.looks(), Vault(world.chance.token))
-        self.engine = ScriptedEngine(core, cast(Store, store), world.clock, self.scripts)
+        self.engine = ScriptedEngine(core, cast(Store, store), MachineClock(world), self.scripts)
         self.engine.observers.append(lambda draft, _: office.recall.observe(core, draft))
         self.switch = Switch(
             cast(Any, pbx),
@@ -136,7 +158,7 @@ class Process:
 
     def open(self) -> None:
         """Take in what was under way, in the order of `router.app`."""
-        recovered = at_once(self.engine.open([self.switch.lane]))
+        recovered = at_once(self.engine.open([self.switch.lane], resume))
         self.switch.lost = self.engine.clock.now()
         self.switch._recovered = frozenset(order.id for order in recovered if order.delivery.lane == self.switch.lane)
         self.recovered = recovered
@@ -149,8 +171,16 @@ class Server:
     """The server as the world meets it: it lives, dies and comes back."""
 
     def __init__(
-        self, world: World, pbx: PlayedPbx, store: ScriptedStore, cards: Callable[[Order], Awaitable[Any]]
+        self,
+        world: World,
+        pbx: PlayedPbx,
+        store: ScriptedStore,
+        cards: Callable[[Order], Awaitable[Any]],
+        *,
+        steps: bool = False,
     ) -> None:
+        """`steps`: somebody sets the wall clock now and then, so it has to be looked at."""
+        self._steps = steps
         self.store = store
         self.process: Process | None = None
         self.deaths = 0
@@ -186,6 +216,7 @@ class Server:
         self._later(process, RESYNC_LIMIT, lambda: self._run_on(process))
         self._later(process, COMPARE_EVERY, lambda: self._compare(process))
         self._later(process, AUDIT_EVERY, lambda: self._audit(process))
+        self._watch(process)
 
     def die(self) -> None:
         """kill -9: connections break, nothing of the process moves any more."""
@@ -289,6 +320,16 @@ class Server:
                 self._see(process, LOOK_EVERY)
 
         self._later(process, pause, lambda: process.scripts.start(look()))
+
+    def _watch(self, process: Process) -> None:
+        """A look at the wall clock; in a world where nobody sets it, one is enough."""
+
+        async def look() -> None:
+            await ClockWatch(process.engine).look()
+
+        process.scripts.start(look())
+        if self._steps:
+            self._later(process, WATCH_EVERY, lambda: self._watch(process))
 
     def _run_on(self, process: Process) -> None:
         process.switch.run_on(process.engine.clock.now())

@@ -16,6 +16,7 @@ from router.engine import crashes
 from router.engine.core import Admission
 from router.engine.store.sqlite_file import MEMORY
 from router.telephony_adapter.webhook.config import WebhookSettings
+from simulators.chance import Chance
 from simulators.company import DAY, DIRECTORY, FIRST_DAY, OWNERS, PBX
 from simulators.faults import NONE, Faults
 from simulators.pbx import Entry, Record, Switchboard
@@ -46,6 +47,10 @@ PLACES = (
 
 SECOND_DEATHS = ("engine.open", "engine.recover", "engine.reveal")
 """Those of a restart."""
+
+
+CLOCKMAKER = 0x57E9
+"""Steps of the wall clock have a generator of their own: with and without them a seed is otherwise the same day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,11 @@ class Simulation:
         self.pbx = PlayedPbx(PBX, self.board, self.world, faults, settings)
         self.inbox = PlayedInbox(self.world, self.people, faults)
         self.store = ScriptedStore(setup.journal)
-        self.server = Server(self.world, self.pbx, self.store, self.inbox.perform)
+        self.server = Server(self.world, self.pbx, self.store, self.inbox.perform, steps=bool(faults.steps_every))
         self.server.on_death = self._comes_back
         self.people.press_at = self.server.press
         self.world.members += [self.pbx, self.server]
+        self._clockmaker = Chance(setup.seed + CLOCKMAKER)
         self.killed_at: list[str] = []
         self.outages = 0
         self.wall_s = 0.0
@@ -152,6 +158,8 @@ class Simulation:
             self.world.after(self.world.chance.below(2 * faults.outage_every), self._vanish)
         if faults.kill_every:
             self.world.after(self.world.chance.below(2 * faults.kill_every), self._doom)
+        if faults.steps_every:
+            self.world.after(self._clockmaker.below(2 * faults.steps_every), self._set_the_clock)
 
     def _plan_day(self, day: int) -> None:
         self.people.plan_day(day, self.board)
@@ -161,6 +169,13 @@ class Simulation:
         self.traffic.on_entry(self.board, entry)
 
     # --- faults that strike by themselves -----------------------------------------------------------------------
+
+    def _set_the_clock(self) -> None:
+        faults = self.setup.faults
+        if not self.traffic.open:
+            return
+        self.world.set_wall(self._clockmaker.between(*faults.step))
+        self.world.after(self._clockmaker.below(2 * faults.steps_every), self._set_the_clock)
 
     def _vanish(self) -> None:
         faults, chance = self.setup.faults, self.world.chance

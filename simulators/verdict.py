@@ -72,7 +72,11 @@ def play(setup: Setup, on_day: Callable[[int], None] = lambda _: None) -> Report
 def judged(simulation: Simulation) -> Report:
     """The verdict on a run that is over."""
     evidence = Evidence(
-        simulation.record, simulation.inbox.cards, simulation.setup.faults.tolerance, simulation.world.now
+        simulation.record,
+        simulation.inbox.cards,
+        simulation.setup.faults.tolerance,
+        simulation.world.now,
+        wall=simulation.world.wall,
     )
     verdict = judge(Reading(simulation.store.file.connection), evidence)
     server = simulation.server

@@ -32,6 +32,8 @@ class World:
     def __init__(self, seed: int, start: Instant) -> None:
         self.clock = VirtualClock(start)
         self.chance = Chance(seed)
+        self.wall: list[tuple[Instant, int]] = [(start, 0)]
+        """From when on the wall clock was how far ahead of the line, microseconds: every step of it."""
         self.members: list[Member] = []
         self._plans: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
@@ -40,6 +42,11 @@ class World:
     def now(self) -> Instant:
         """The present instant."""
         return self.clock.now()
+
+    def set_wall(self, by_us: int) -> None:
+        """Somebody sets the server's wall clock."""
+        self.clock.step_wall(by_us)
+        self.wall.append((self.now, self.clock.offset()))
 
     def at(self, instant: int, what: Callable[[], None]) -> None:
         """Let something happen at an instant, or as soon as possible if that has passed."""

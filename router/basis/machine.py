@@ -90,6 +90,17 @@ class Nudged(Event, frozen=True):
     finding: str
 
 
+class ClockStepped(Event, frozen=True):
+    """The wall clock was set: it went on by `by_us` more than the engine's own line of time, and is `ahead_us` ahead
+    of it now. Instants of the calendar follow it; distances do not notice.
+
+    Admitted to the chain of the line itself, which tells each live chain whose machine lists this event.
+    """
+
+    by_us: int
+    ahead_us: int
+
+
 # --- what a step returns ------------------------------------------------------------------------------------------
 
 
@@ -219,9 +230,9 @@ class Machine(ABC, Generic[S, E, N]):
         return None
 
     def upcast(self, what: str, version: int, raw: Any) -> Any:
-        """Bring stored builtins (`what` is `event`, `state` or `seen`) of an older schema version to the present
-        one."""
+        """Bring stored builtins (`what` is `event`, `state`, `seen` or `effect`) of an older schema version to the
+        present one. Messages to other chains are never read again and stay as they were written."""
         return raw
 
     schema: ClassVar[int] = 1
-    """Version of the stored form of states, events and seen; raised together with a branch in `upcast`."""
+    """Version of the stored form of states, events, seen and effects; raised together with a branch in `upcast`."""

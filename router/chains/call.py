@@ -43,6 +43,7 @@ from router.basis.machine import (
     Wait,
 )
 from router.chains import call_advised as advised
+from router.chains import call_emergency as emergency
 from router.chains import call_ends as ends
 from router.chains import call_offers as offers
 from router.chains import call_papers as papers
@@ -69,7 +70,7 @@ from router.chains.choice import person_key
 from router.chains.delivery import Keys, delivery_of
 from router.chains.effects import LookAtCall, StopLeg
 from router.chains.enquiry import (
-    MISSED,
+    UNSERVED,
     End,
     File,
     Hop,
@@ -85,10 +86,13 @@ from router.chains.enquiry import (
 from router.chains.events import (
     AdviceAsked,
     CallArrived,
+    CallClosed,
     CallerHungUp,
     Disposition,
+    FallbackOrdered,
     FallbackServed,
     FallbackTook,
+    HeadFreed,
     LegAnswered,
     LegAsked,
     LegEnded,
@@ -101,6 +105,7 @@ from router.chains.events import (
     VerdictGiven,
 )
 from router.chains.stops import connect_key, leg_key, stopped, stopped_all
+from router.chains.terms import Style
 
 CLAIM_MARGIN = Duration(10 * SECOND)
 """A claim expires this much after the instant at which the call itself would let go: a net behind its deadlines."""
@@ -131,7 +136,10 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
         opening = seen.opening
         assert opening is not None, "a new chain is admitted with its opening"
         if isinstance(event, CallArrived):
-            return papers.arrived(papers.file(opening, event, at), seen, at)
+            file = papers.file(opening, event, at)
+            # A PBX that leads its calls itself cannot be sent anywhere.
+            turned_away = seen.draining and file.terms.style is Style.CONDUCTOR
+            return emergency.turned_away(file, at) if turned_away else papers.arrived(file, seen, at)
         if isinstance(event, AdviceAsked):
             return advised.first_asked(opening, event, seen, at)
         if isinstance(event, FallbackServed):
@@ -393,7 +401,7 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
             return Step(msgspec.structs.replace(state, file=faded(file, at), wrap_until=wrap_until))
         case CallerHungUp() | FallbackTook():
             return Step(state, closed=Keys.whole_call(file.pbx, file.call))
-        case FallbackServed() if end.outcome in MISSED:
+        case FallbackServed() if end.outcome in UNSERVED:
             return ends.served(file, event, at)
         case TalkStarted() | TalkConfirmed() | TalkEnded() if end.outcome is not Outcome.ANSWERED:
             return talk.talk_after_the_end(state, event, seen, at)
@@ -429,6 +437,8 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return ends.end(papers.file_of_stranger(state), End(Outcome.INCOMPLETE, at, by=by), at)
         case VerdictGiven() | TakePressed():
             return Step(state, reply="too_early")
+        case HeadFreed() | CallClosed() | FallbackOrdered():
+            return emergency.obeyed_by_stranger(state, event, at)
         case (
             AdviceAsked() | LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
             | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
@@ -453,6 +463,8 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return offers.take_pressed(state, by, seen, at)
         case VerdictGiven():
             return Step(state, reply="too_early")
+        case HeadFreed() | CallClosed() | FallbackOrdered():
+            return emergency.obeyed(state, event, seen, at)
         case TalkEnded(by) if isinstance(state, Ringing | Waiting | Connecting | HandedOver):
             return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):

@@ -11,9 +11,12 @@ from router.chains.enquiry import NOTHING_KNOWN, End, File, Hop, Known
 from router.chains.events import (
     AdviceAsked,
     CallArrived,
+    CallClosed,
     CallerHungUp,
+    FallbackOrdered,
     FallbackServed,
     FallbackTook,
+    HeadFreed,
     LegAnswered,
     LegAsked,
     LegEnded,
@@ -147,6 +150,9 @@ CallEvent = (
     | FallbackServed
     | VerdictGiven
     | TakePressed
+    | HeadFreed
+    | CallClosed
+    | FallbackOrdered
     | DeadlineReached
     | Granted
     | ClaimLost
@@ -182,6 +188,8 @@ class CallSeen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Heads who were unreachable in this call and whose state has changed since."""
     dead: tuple[str, ...] = ()
     """Phones of the list that cannot be reached, of heads who have another one that can."""
+    draining: bool = False
+    """The server takes no new call: it is about to be stopped."""
 
 
 CallStep = Step[CallState]

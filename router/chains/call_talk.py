@@ -24,7 +24,7 @@ from router.chains.call_states import (
 from router.chains.delivery import Keys
 from router.chains.effects import Connect, Release, StopLeg
 from router.chains.enquiry import (
-    MISSED,
+    UNSERVED,
     End,
     File,
     Hop,
@@ -261,7 +261,7 @@ def talk_after_the_end(state: Ended, event: TalkFact | TalkEnded, seen: CallSeen
     if not gone and not isinstance(event, TalkEnded):
         return talk(state.file, event, seen, at)
     if isinstance(event, TalkEnded):
-        if end_.outcome not in MISSED:
+        if end_.outcome not in UNSERVED:
             return Step(state)
         said = _who_picked_up(state.file, seen, at)
     else:

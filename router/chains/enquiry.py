@@ -152,10 +152,15 @@ class Outcome(StrEnum):
     FALLBACK_UNKNOWN = "fallback_unknown"
     INCOMPLETE = "incomplete"
     """The PBX did not report all of the call: not its arrival, or, where the PBX leads, nothing more for long."""
+    CLOSED = "closed"
+    """A person ended it by hand and said why."""
 
 
-MISSED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.FALLBACK_SERVED}
+MISSED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.FALLBACK_SERVED, Outcome.CLOSED}
 """Outcomes after which a call-back is owed."""
+
+UNSERVED = MISSED | {Outcome.CLOSED}
+"""Outcomes that a record of the PBX's own plan overrules."""
 
 
 class End(msgspec.Struct, frozen=True, gc=False):
@@ -171,6 +176,8 @@ class End(msgspec.Struct, frozen=True, gc=False):
     by: Party = Party.UNKNOWN
     others: tuple[str, ...] = ()
     """People, or extensions that are nobody's, whom other evidence names: a contradiction a person must look at."""
+    reason: str = ""
+    """Why a person ended the call by hand (`CLOSING_REASONS`)."""
 
 
 def with_hop(file: File, hop: Hop, how: Disposition, at: Instant) -> File:

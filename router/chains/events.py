@@ -164,6 +164,36 @@ class PressedClose(Event, frozen=True):
     reason: str
 
 
+# --- what a person in charge orders in an emergency ------------------------------------------------------------
+
+
+class HeadFreed(Event, frozen=True):
+    """This call shall keep that head no longer, whatever the PBX says of him; its next fact about him wins."""
+
+    person: str
+    by: str
+    """Person id, the name at the machine, or `duty`."""
+
+
+class CallClosed(Event, frozen=True):
+    """The call is to end, for a reason that is no outcome of its own."""
+
+    by: str
+    reason: str
+    """One of `CLOSING_REASONS`."""
+
+
+class FallbackOrdered(Event, frozen=True):
+    """The client is to be given to the PBX's own plan at once."""
+
+    by: str
+
+
+CLOSING_REASONS = ("stuck", "test", "nuisance", "other")
+"""Why a person ends a call by hand: the PBX no longer has it; a trial; abuse. Codes, so that no sentences and no
+personal data get into the log."""
+
+
 # --- what one chain tells another -------------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ from router.chains.call_states import (
 )
 from router.chains.choice import Obstacle, in_order, obstacle
 from router.chains.enquiry import MISSED, End, File, Hop, Outcome
-from router.chains.events import AdviceAsked, Disposition
+from router.chains.events import AdviceAsked, CallArrived, CallClosed, Disposition, FallbackOrdered, HeadFreed
 
 Language = Literal["ru", "en"]
 
@@ -101,9 +101,25 @@ class _Narrator:
                 sentences.append(self._say("handed_over", at=self._second(line.at)))
             elif isinstance(state, Talking) and not isinstance(before, Talking):
                 sentences.append(self._talk(self._last_word(state), "talk"))
+            sentences += self._order(line)
             before = state
         sentences += self._ending(self._states[-1])
         return sentences
+
+    def _order(self, line: Told) -> list[str]:
+        """What a person in charge did, or the server because it was about to be stopped."""
+        at = self._second(line.at)
+        match line.event:
+            case HeadFreed(person, by):
+                return [self._say("order_freed", at=at, who=self._name(person), by=self._name(by))]
+            case CallClosed(by, reason):
+                return [self._say("order_closed", at=at, by=self._name(by), reason=self._words[f"reason_{reason}"])]
+            case FallbackOrdered(by):
+                return [self._say("order_fallback", at=at, by=self._name(by))]
+            case CallArrived() if line.seen.draining:
+                return [self._words["order_draining"]]
+            case _:
+                return []
 
     def _last_word(self, state: Talking) -> End:
         """Who talks as it is known now: evidence may have come after the talk began."""
@@ -345,6 +361,15 @@ _RU: Mapping[str, str] = {
     "outcome_fallback_missed": "На запасной линии никто не ответил.",
     "outcome_fallback_unknown": "Чем кончился звонок на запасной линии, АТС не сообщила.",
     "outcome_incomplete": "АТС сообщила о звонке не всё.",
+    "outcome_closed": "Звонок завершён вручную в {at} с.",
+    "order_freed": "В {at} с {who} отпущен(а) с этого звонка вручную ({by}).",
+    "order_closed": "В {at} с отдано распоряжение завершить звонок ({by}), причина: {reason}.",
+    "order_fallback": "В {at} с отдано распоряжение передать клиента запасному плану АТС ({by}).",
+    "order_draining": "Сервер готовился к остановке: клиент сразу передан запасному плану АТС.",
+    "reason_stuck": "на АТС этого звонка уже нет",
+    "reason_test": "проверочный звонок",
+    "reason_nuisance": "телефонное хулиганство",
+    "reason_other": "другое",
     "owed": "Клиенту нужно перезвонить: задача открыта.",
     "live": "Звонок ещё идёт.",
     "mark_real": "Отметка в {at} с: реальный клиент ({who}).",
@@ -417,6 +442,15 @@ _EN: Mapping[str, str] = {
     "outcome_fallback_missed": "Nobody answered on the reserve line.",
     "outcome_fallback_unknown": "The PBX did not report how the call ended on the reserve line.",
     "outcome_incomplete": "The PBX did not report all of the call.",
+    "outcome_closed": "The call was ended by hand at {at} s.",
+    "order_freed": "At {at} s {who} was freed from this call by hand ({by}).",
+    "order_closed": "At {at} s the call was ordered to end ({by}), reason: {reason}.",
+    "order_fallback": "At {at} s the client was ordered to be given to the PBX's own plan ({by}).",
+    "order_draining": "The server was about to be stopped: the client was given to the PBX's own plan at once.",
+    "reason_stuck": "the PBX no longer has this call",
+    "reason_test": "a trial call",
+    "reason_nuisance": "a nuisance call",
+    "reason_other": "something else",
     "owed": "The client has to be called back: an entry is open.",
     "live": "The call is still under way.",
     "mark_real": "Marked at {at} s: real client ({who}).",

@@ -13,6 +13,7 @@ import msgspec
 from router.basis.instants import Instant
 from router.basis.machine import (
     ClaimLost,
+    ClockStepped,
     DeadlineReached,
     Delivery,
     Effect,
@@ -72,6 +73,8 @@ class Roster(State, frozen=True, omit_defaults=True):
     """Extensions that are in calls of their own."""
     duties: tuple[Duty, ...] = ()
     """Heads who let calls ring out lately."""
+    wall_ahead: int = 0
+    """How far the wall clock is ahead of the line of stamps, microseconds: absences end by the wall."""
 
     def why_not(self, person: str, *extensions: str) -> str | None:
         """Why this head cannot be rung at any of his phones, apart from our own calls; None: he can."""
@@ -96,6 +99,7 @@ RosterEvent = (
     | WentAway
     | CameBack
     | DeviceSeen
+    | ClockStepped
     | LineSeen
     | OffersMissed
     | SaidHere
@@ -141,6 +145,8 @@ class RosterMachine(Machine[Roster, RosterEvent, Presence]):
                 return _missed(state, people, asked_after, seen, at)
             case DeadlineReached():
                 return _time(state, at)
+            case ClockStepped(_, ahead_us):
+                return Step(msgspec.structs.replace(state, wall_ahead=ahead_us))
             case DeviceSeen(extension, reachable):
                 return _device(state, extension, at, reachable=reachable)
             case LineSeen(extension, busy):
@@ -151,8 +157,8 @@ class RosterMachine(Machine[Roster, RosterEvent, Presence]):
                 assert_never(event)
 
     def deadline(self, state: Roster) -> Instant | None:
-        """When the next absence ends, or the time to answer of a head who was asked."""
-        ends = [entry.until for entry in state.away if entry.until is not None]
+        """When the next absence ends, by the wall, or the time to answer of a head who was asked; on the line."""
+        ends = [Instant(entry.until - state.wall_ahead) for entry in state.away if entry.until is not None]
         return min([*ends, *(duty.answer_by for duty in state.duties if duty.answer_by)], default=None)
 
     def standing(self, state: Roster) -> Standing:
@@ -240,7 +246,8 @@ def _time(state: Roster, at: Instant) -> RosterStep:
     for person in silent:  # also of those who went away meanwhile: they are asked no more
         duty = msgspec.structs.replace(paused.state.duty(person), answer_by=Instant(0))
         paused = msgspec.structs.replace(paused, state=_with_duty(paused.state, duty))
-    there = _there(paused.state, lambda entry: entry.until is not None and entry.until <= at, at)
+    wall = at + state.wall_ahead
+    there = _there(paused.state, lambda entry: entry.until is not None and entry.until <= wall, at)
     return msgspec.structs.replace(there, effects=paused.effects)
 
 

@@ -106,6 +106,7 @@ OUTCOMES: Mapping[str, str] = {
     "fallback_missed": mark("nobody answered on the reserve line"),
     "fallback_unknown": mark("given to the reserve line, the rest is not known"),
     "incomplete": mark("the PBX did not report the whole call"),
+    "closed": mark("ended by hand"),
 }
 """Words for `router.chains.enquiry.Outcome`: how a call ended, and why a call-back is owed."""
 

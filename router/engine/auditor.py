@@ -13,7 +13,7 @@ import structlog
 
 from router.basis.instants import SECOND, Duration, Instant
 from router.basis.machine import ChainId, ClaimLost, DeadlineReached, Nudged
-from router.engine.core import Admission
+from router.engine.core import Admission, Foreign
 from router.engine.crashes import passing, point
 from router.engine.journal import StoredChain
 from router.engine.shell import Engine
@@ -82,8 +82,10 @@ class Auditor:
             row = stored.get(chain)
             if row is None or row.final or row.deadline != deadline:
                 continue  # it has gone on while we were reading
-            machine = self._engine.core.machine(row.kind, row.machine_version)
-            state = self._engine.core.codec.state(machine, row.state, row.schema)
+            try:
+                machine, state = self._engine.core.read(row)
+            except Foreign:
+                continue  # counted by a level of its own; there is nothing that we could tell it
             if machine.neighbour(state) in out_of_sight:
                 continue  # it waits for its PBX, which is a named reason
             if deadline is not None:
@@ -100,6 +102,10 @@ class Auditor:
         if not expired:
             return []
         rows = {row.chain: row for row in await passing(LOAD, self._engine.store.load(set(expired.values())))}
+        for key, chain in list(expired.items()):
+            if chain in self._engine.core.foreign:
+                self._engine.core.orphan(key, chain)  # nobody can tell its chain; the key must not be lost with it
+                del expired[key]
         # Nobody can confirm a claim whose neighbour cannot be seen; its chain waits for that, which is a named reason.
         return [
             Finding(chain, "claim_expired", Admission(chain, ClaimLost(key, ""), "auditor"))
@@ -108,6 +114,5 @@ class Auditor:
         ]
 
     def _out_of_sight(self, row: StoredChain) -> bool:
-        machine = self._engine.core.machine(row.kind, row.machine_version)
-        state = self._engine.core.codec.state(machine, row.state, row.schema)
+        machine, state = self._engine.core.read(row)
         return machine.neighbour(state) in self._engine.lanes_out_of_sight()

@@ -84,9 +84,19 @@ class Codec:
         """What was seen at admission, from its bytes."""
         return self._decode(machine, "seen", body, schema)
 
-    def effects(self, machine: Machine[Any, Any, Any], outcome: bytes) -> tuple[Effect, ...]:
+    def effects(self, machine: Machine[Any, Any, Any], outcome: bytes, schema: int) -> tuple[Effect, ...]:
         """The effects of a step from the bytes of its outcome."""
-        return self._tools(machine).effects.decode(outcome).effects  # type: ignore[no-any-return]
+        if schema == machine.schema:
+            return self._tools(machine).effects.decode(outcome).effects  # type: ignore[no-any-return]
+        brought = self.brought_up(machine, outcome, schema).get("effects", [])
+        return msgspec.convert(brought, tuple[machine.effects, ...], dec_hook=self._decode_hook)  # type: ignore[name-defined]
+
+    def brought_up(self, machine: Machine[Any, Any, Any], outcome: bytes, schema: int) -> dict[str, Any]:
+        """An outcome as builtins, its effects in their present form."""
+        raw: dict[str, Any] = msgspec.json.decode(outcome)
+        if schema != machine.schema and "effects" in raw:
+            raw["effects"] = [machine.upcast("effect", schema, effect) for effect in raw["effects"]]
+        return raw
 
     def _decode(self, machine: Machine[Any, Any, Any], what: str, body: bytes, schema: int) -> Any:
         tools = self._tools(machine)

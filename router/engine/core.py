@@ -110,6 +110,8 @@ class Draft:
     closers: list[int] = field(default_factory=list)
     """For each closed key the index of the record that closed it."""
     undo: Undo = field(default_factory=list)
+    unheard: list["Admission"] = field(default_factory=list)
+    """What followed for chains that this release cannot read."""
     missing: set[ChainId] = field(default_factory=set)
     """Chains that must be loaded before this can be prepared (they got a message); if any, nothing else counts."""
 
@@ -120,6 +122,16 @@ class _Missing(Exception):
     def __init__(self, chain: ChainId) -> None:
         super().__init__(chain)
         self.chain = chain
+
+
+class Foreign(Exception):
+    """A chain of a machine, version or form that this release does not have. It stays in the store as it is; the
+    release that knows it takes it up again."""
+
+    def __init__(self, chain: ChainId, why: str) -> None:
+        super().__init__(f"{chain} cannot be read by this release: {why}")
+        self.chain = chain
+        self.why = why
 
 
 class Core:
@@ -138,8 +150,12 @@ class Core:
         self.claims = Claims()
         self.timer = Timer()
         self.live: dict[ChainId, Live] = {}
+        self.foreign: dict[ChainId, str] = {}
+        """Live chains of the store that were set aside because this release cannot read them, and why."""
         self._absent: set[ChainId] = set()
         self._parked: set[ChainId] = set()
+        self._orphaned: dict[str, ChainId] = {}
+        """Key -> foreign chain that still has its row in the store."""
         self._looks = looks
         self._machines: dict[tuple[str, int], Machine[Any, Any, Any]] = {}
         self._newest: dict[str, Machine[Any, Any, Any]] = {}
@@ -160,15 +176,29 @@ class Core:
 
     def cold(self, chains: Iterable[ChainId]) -> list[ChainId]:
         """The chains among these that must be looked for in the store before an event can be admitted to them."""
-        return [chain for chain in chains if chain not in self.live and chain not in self._absent and storable(chain)]
+        known = (self.live, self._absent, self.foreign)
+        return [chain for chain in chains if not any(chain in those for those in known) and storable(chain)]
+
+    def read(self, stored: StoredChain) -> tuple[Machine[Any, Any, Any], State]:
+        """Machine and state of a chain as the store has it. Raises Foreign where this release cannot read it."""
+        machine = self._machines.get((stored.kind, stored.machine_version))
+        if machine is None:
+            raise Foreign(stored.chain, f"no machine {stored.kind} of version {stored.machine_version}")
+        try:
+            return machine, self.codec.state(machine, stored.state, stored.schema)
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
+            raise Foreign(stored.chain, f"{type(error).__name__}: {error}") from error
 
     def warm(self, asked: Iterable[ChainId], found: Iterable[StoredChain]) -> None:
         """Take in what the store has of the chains that were asked for; the others do not exist yet."""
         self._absent.update(asked)
         for stored in found:
-            machine = self._machines[stored.kind, stored.machine_version]
-            state = self.codec.state(machine, stored.state, stored.schema)
             self._absent.discard(stored.chain)
+            try:
+                machine, state = self.read(stored)
+            except Foreign as foreign:
+                self.foreign[stored.chain] = foreign.why
+                continue
             live = Live(
                 stored.chain, machine, state, stored.sequence, stored.at, stored.final, stored.deadline, stored.origins
             )
@@ -179,7 +209,13 @@ class Core:
 
     def restore_claims(self, held: Mapping[str, tuple[ChainId, Instant]]) -> None:
         """The claims are as the store has them, and no others."""
-        self.claims.reset(held)
+        self.claims.reset({key: found for key, found in held.items() if self._orphaned.get(key) != found[0]})
+        self._orphaned = {key: chain for key, chain in self._orphaned.items() if held.get(key, ("",))[0] == chain}
+
+    def orphan(self, key: str, holder: ChainId) -> None:
+        """The claim of a foreign chain has expired, and nobody can tell it: whoever wants the key takes it over."""
+        self.claims.release(key, [])
+        self._orphaned[key] = holder
 
     def evict(self, keep: int) -> None:
         """Forget final chains beyond the newest `keep`, and which chains do not exist."""
@@ -215,7 +251,8 @@ class Core:
         """Take the steps of these admissions. A failing one is answered with its error and leaves no trace."""
         draft = Draft(now)
         for index, admission in enumerate(admissions):
-            marks = (len(draft.undo), len(draft.batch.records), len(draft.batch.secrets), len(draft.closed))
+            batch = draft.batch
+            marks = (len(draft.undo), len(batch.records), len(batch.secrets), len(draft.closed), len(draft.unheard))
             try:
                 answer = self._admit(admission, index, draft)
             except _Missing as missing:
@@ -258,11 +295,13 @@ class Core:
         for chain in chains:
             self.live.pop(chain, None)
             self._absent.discard(chain)
+            self.foreign.pop(chain, None)
             self.claims.set_wait(chain, None, [])
             self.timer.set(chain, None)
 
-    def _rewind(self, draft: Draft, marks: tuple[int, int, int, int]) -> None:
-        undo, records, secrets, closed = marks
+    def _rewind(self, draft: Draft, marks: tuple[int, int, int, int, int]) -> None:
+        undo, records, secrets, closed, unheard = marks
+        del draft.unheard[unheard:]
         for entry in reversed(draft.undo[undo:]):
             entry()
         del draft.undo[undo:]
@@ -298,6 +337,9 @@ class Core:
             known = self.live.get(chain)
             if origin is not None and known is not None and origin in known.origins:
                 continue
+            if chain in self.foreign:
+                draft.unheard.append(Admission(chain, following, source, origin))
+                continue  # who tells must not fail because nobody can listen
             if isinstance(following, Granted) and self.claims.holder(following.key) != chain:
                 continue  # an event in between made the chain let go of it; it was handed on then
             self._take_step(chain, following, source, origin, None, index, draft, follow_ups, passed_over)
@@ -336,6 +378,8 @@ class Core:
         look = self._looks.get(kind)
         if before is None:
             if chain not in self._absent:
+                if chain in self.foreign:
+                    raise Foreign(chain, self.foreign[chain])
                 raise _Missing(chain)
             machine, at, sequence, origins = self._newest[kind], draft.now, 1, dict[str, str | None]()
             seen = look(chain, event, self, at) if look else None
@@ -404,7 +448,7 @@ class Core:
         taken: list[Taken] = []
         for claim in wanted:
             held = self.claims.held(claim.key)
-            seized = ""
+            seized = self._orphaned.get(claim.key, "") if held is None else ""
             if held and held.chain != chain:
                 if not claim.seize:
                     message = f"{chain} claims {claim.key}, which {held.chain} holds"

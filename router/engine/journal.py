@@ -133,6 +133,8 @@ class StoredOrder:
     id: EffectId
     kind: str
     machine_version: int
+    schema: int
+    """Of its record: an older form of the effect is brought up by the machine's upcaster."""
     ordered: Instant
     outcome: bytes
     """Outcome bytes of its event, in which it stands at its index."""

@@ -6,10 +6,10 @@ from prometheus_client.registry import Collector
 
 from router.basis.machine import DeadlineReached, Effect
 from router.engine.auditor import Finding
-from router.engine.clock import Clock, SystemClock
 from router.engine.core import Admission, Draft
 from router.engine.journal import Order
 from router.engine.shell import Engine
+from router.engine.store.port import HasReserve, Store
 
 LATENESS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds; a hop of 8 s that is late by more than 50 ms is audible as a gap."""
@@ -41,8 +41,10 @@ class EngineMetrics:
             "Rings sent again after a restart that may have been sent before",
             registry=registry,
         )
+        self.quarantine = Gauge("hopline_quarantine_rows", "Payloads and facts kept for a person", registry=registry)
+        self.draining = Gauge("hopline_draining", "1 while no new call is taken", registry=registry)
         self.clock_offset = Gauge("hopline_clock_offset_seconds", "Wall clock ahead of the engine's", registry=registry)
-        self.clock_offset.set_function(lambda: _offset(engine.clock))
+        self.clock_offset.set_function(lambda: engine.clock.offset() / 1_000_000)
         registry.register(_Levels(engine))
         engine.observers.append(self._committed)
         engine.troubles.append(self._trouble)
@@ -104,7 +106,14 @@ class _Levels(Collector):
         sight = GaugeMetricFamily("hopline_out_of_sight", "1 for a neighbour that cannot be seen", labels=["lane"])
         for lane in sorted(engine.lanes_out_of_sight()):
             sight.add_metric([lane], 1)
-        return [live, waiting, held, waits, writable, sight]
+        reserve = GaugeMetricFamily(
+            "hopline_reserve", "1 while room is put by for a full disk", value=_reserve(engine.store)
+        )
+        aside = GaugeMetricFamily("hopline_aside", "Effects given up that wait for a person", value=len(engine.aside))
+        foreign = GaugeMetricFamily("hopline_foreign", "Set aside: this release cannot read it", labels=["what"])
+        foreign.add_metric(["chain"], len(engine.core.foreign))
+        foreign.add_metric(["order"], len(engine.foreign_orders))
+        return [live, waiting, held, waits, writable, sight, reserve, aside, foreign]
 
 
 def _late_by(event: bytes, at: int) -> float:
@@ -112,5 +121,5 @@ def _late_by(event: bytes, at: int) -> float:
     return max(0, at - deadline) / 1_000_000
 
 
-def _offset(clock: Clock) -> float:
-    return clock.offset() / 1_000_000 if isinstance(clock, SystemClock) else 0.0
+def _reserve(store: Store) -> float:
+    return float(store.reserve_made) if isinstance(store, HasReserve) else 1.0

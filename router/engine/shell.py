@@ -16,11 +16,11 @@ from router.basis.failures import Failure, Permanent, Temporary
 from router.basis.instants import MILLISECOND, Instant
 from router.basis.machine import ChainId, Event, Token, Urgency
 from router.engine.clock import Clock
-from router.engine.core import Admission, Answer, Core, Draft, Live
+from router.engine.core import Admission, Answer, Core, Draft, Foreign, Live
 from router.engine.crashes import passing, point, reach
 from router.engine.journal import EffectId, Order, Refused, StoredOrder, storable
 from router.engine.outbox import Outbox, Tally
-from router.engine.store.port import Store, StoreUnavailable
+from router.engine.store.port import HasReserve, Store, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +96,10 @@ class Engine:
         self.in_flight: frozenset[ChainId] = frozenset()
         """Chains whose newest steps are being written: their effects are not in the outbox yet."""
         self.writable = True
+        self.aside: dict[EffectId, str] = {}
+        """Effects that were given up and wait for a person, with the reason; as the store has them."""
+        self.foreign_orders: set[EffectId] = set()
+        """Effects that this release cannot read: they stay in the store, unperformed."""
         self._queue: deque[_Request] = deque()
         self._woken = asyncio.Event()
         self._handle: asyncio.TimerHandle | None = None
@@ -143,6 +147,7 @@ class Engine:
         """Perform an effect that was put aside once more; False where there is none. Raises StoreUnavailable."""
         if not await passing(SEND_AGAIN, self.store.put_back(order)):
             return False
+        self.aside.pop(order, None)
         await self._take_up(lambda found: found == order)
         self._woken.set()
         return True
@@ -163,48 +168,74 @@ class Engine:
         """Neighbours that cannot be seen now."""
         return frozenset(self._out_of_sight)
 
+    @property
+    def scarce(self) -> bool:
+        """The disk is full and the reserve is being written: what is under way goes on, nothing new is begun."""
+        return isinstance(self.store, HasReserve) and self.store.scarce
+
     def wake(self) -> None:
         """Something was put into the outbox or the core by hand."""
         self._woken.set()
 
     # --- life --------------------------------------------------------------------------------------------------
 
-    async def open(self, blocked_lanes: Iterable[str] = ()) -> list[Order]:
+    async def open(
+        self, blocked_lanes: Iterable[str] = (), before_stamps: Callable[["Engine"], None] = lambda _: None
+    ) -> list[Order]:
         """Open the store and take in what was under way. Returns orders that may have been sent before the end.
 
-        The lanes named stay out of sight until `in_sight` is called for each.
+        The lanes named stay out of sight until `in_sight` is called for each. `before_stamps` is called when the live
+        chains are known and no instant has been used: the clock may still be set by it.
         """
         await passing(OPEN, self.store.open())
         for lane in blocked_lanes:
             self.out_of_sight(lane)
-        return await self._recover()
+        return await self._recover(before_stamps)
 
-    async def _recover(self) -> list[Order]:
+    async def _recover(self, before_stamps: Callable[["Engine"], None]) -> list[Order]:
         for digest, body in await passing(RECOVER_CONTENTS, self.store.contents()):
             self.core.contents.loaded(digest, body)
         chains = await passing(RECOVER_CHAINS, self.store.load_live())
         self.core.warm((), chains)
+        for chain, why in self.core.foreign.items():
+            log.error("chain_set_aside", chain=chain, error=why)
+        before_stamps(self)
         self.core.restore_claims(await passing(RECOVER_CLAIMS, self.store.claims()))
         recovered: list[Order] = []
         now = self.clock.now()
         for stored in await passing(RECOVER_ORDERS, self.store.orders()):
-            if stored.aside is None:
-                order = self._order(stored)
+            if stored.aside is not None:
+                self.aside[stored.id] = stored.aside
+            else:
+                order = self.order_of(stored)
+                if order is None:
+                    continue
                 self.outbox.add(order, now)
                 if order.delivery.urgency is Urgency.NOW_OR_NEVER:
                     recovered.append(order)
         return recovered
 
-    def _order(self, stored: StoredOrder) -> Order:
-        machine = self.core.machine(stored.kind, stored.machine_version)
-        effect = self.core.codec.effects(machine, stored.outcome)[stored.id[2]]
-        return Order(stored.id, effect, machine.delivery(effect), stored.ordered)
+    def order_of(self, stored: StoredOrder) -> Order | None:
+        """An order as it is performed; None for one that this release cannot read, which stays in the store."""
+        try:
+            machine = self.core.machine(stored.kind, stored.machine_version)
+            effect = self.core.codec.effects(machine, stored.outcome, stored.schema)[stored.id[2]]
+            return Order(stored.id, effect, machine.delivery(effect), stored.ordered)
+        except Exception as error:  # noqa: BLE001 - whatever a form of another release makes of ours
+            self.foreign_orders.add(stored.id)
+            log.error(
+                "order_set_aside", chain=stored.id[0], kind=stored.kind, version=stored.machine_version,
+                schema=stored.schema, error=f"{type(error).__name__}: {error}",
+            )  # fmt: skip
+            return None
 
     async def _take_up(self, wanted: Callable[[EffectId], bool]) -> None:
         """Orders that are in the journal and not on their way."""
         for stored in await passing(RELOAD_ORDERS, self.store.orders()):
             if stored.aside is None and wanted(stored.id) and not self.outbox.knows(stored.id):
-                self.outbox.add(self._order(stored), self.clock.now())
+                order = self.order_of(stored)
+                if order is not None:
+                    self.outbox.add(order, self.clock.now())
 
     async def run(self) -> None:
         """Take turns until `stop`."""
@@ -327,6 +358,7 @@ class Engine:
             self._tell(requests, f"the engine ended: {type(error).__name__}")
             raise
         self.writable = True
+        self.aside.update(tally.aside)
         answers: list[Answer] = list(draft.answers)
         for index in sorted(failed):
             answers.insert(index, failed[index])
@@ -341,6 +373,8 @@ class Engine:
         for answer in answers:
             if answer.error is not None:
                 self._trouble(answer.admission, answer.error)
+        for unheard in draft.unheard:
+            self._trouble(unheard, Foreign(unheard.chain, self.core.foreign.get(unheard.chain, "")))
         position = 0
         for request in requests:
             part = answers[position : position + len(request.admissions)]

@@ -7,7 +7,7 @@ Rendered on the server (Jinja2), alive by server-sent events, usable without Jav
 from aiohttp import web
 
 from router.chat_notify.buttons import personal_link
-from router.web import live, personal
+from router.web import live, operations, personal
 from router.web.access import AccessLog, safe_path
 from router.web.board import BOARD, Board
 from router.web.desk import Desk
@@ -26,4 +26,4 @@ def add_pages(app: web.Application, desk: Desk) -> None:
     app.cleanup_ctx.append(board.kept)
     app.on_shutdown.append(end_streams)
     app.router.add_get("/static/{name}", send_asset)
-    app.router.add_routes([*live.routes(), *personal.routes("inbox"), *personal.routes("duty")])
+    app.router.add_routes([*live.routes(), *personal.routes("inbox"), *personal.routes("duty"), *operations.routes()])

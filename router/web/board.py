@@ -21,8 +21,8 @@ from router.chains.call_states import CallSeen, Ended, Ringing
 from router.chains.callback import Debt, Open
 from router.chains.choice import Sight
 from router.chains.enquiry import MISSED, Outcome
-from router.engine.core import Draft
-from router.engine.journal import Order, StoredChain
+from router.engine.core import Draft, Foreign
+from router.engine.journal import Order
 from router.engine.store.port import StoreUnavailable
 from router.web.desk import Desk
 from router.web.people import people_views
@@ -138,16 +138,13 @@ class Board:
         found = await engine.store.find("call", final=True, newest=NEWEST_READ)
         for number, stored in enumerate(reversed(found)):
             if stored.at >= since:
-                self._note(stored.chain, self._state(stored))
+                with suppress(Foreign):  # a chain of another release is counted by the health, not drawn
+                    self._note(stored.chain, self._desk.engine.core.read(stored)[1])
             if number % SLICE == 0:
                 await asyncio.sleep(0)
         for live in sorted(engine.core.live.values(), key=lambda live: live.at):
             self._note(live.id, live.state)
         self.pulse.bump()
-
-    def _state(self, stored: StoredChain) -> object:
-        core = self._desk.engine.core
-        return core.codec.state(core.machine(stored.kind, stored.machine_version), stored.state, stored.schema)
 
     async def _look(self) -> None:
         """Sight and journal once a second, the whole page once a minute."""
@@ -233,7 +230,7 @@ class Board:
         engine = self._desk.engine
         gone = engine.lanes_out_of_sight()
         lanes = tuple(LaneView(lane.partition(":")[2], lane not in gone) for lane in self._desk.switches)
-        return Health(lanes, engine.writable)
+        return Health(lanes, engine.writable, engine.scarce, self._desk.office.draining)
 
     def _callers(self, chains: list[ChainId]) -> list[Token | None]:
         found: list[Token | None] = []

@@ -13,6 +13,7 @@ from router.chat_notify.cards import Known
 from router.chat_notify.inbox import Inbox
 from router.engine.shell import Engine
 from router.office import Office, roster_of
+from router.operations import Operations
 from router.texts import DEFAULT
 from router.texts.speech import Speech
 
@@ -40,6 +41,8 @@ class Desk:
     """In which the office lives: times of day, and where a day begins."""
     demo: bool = False
     """Everything is played: say so on every page."""
+    operations: Operations | None = None
+    """What people in charge can do; None: the duty page shows no such page."""
     link_version: Callable[[str], int] = _first_version
     """Person -> version of his links; a link with another version is dead."""
 

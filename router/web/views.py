@@ -111,6 +111,8 @@ class Health(View, frozen=True):
 
     lanes: tuple[LaneView, ...]
     writable: bool
+    disk_full: bool = False
+    draining: bool = False
 
 
 class Snapshot(View, frozen=True):

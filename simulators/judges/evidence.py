@@ -46,6 +46,8 @@ class Evidence:
     now: Instant
     extremes: dict[str, int] = field(default_factory=dict)
     """How far the record really went from the exact rule, by name of the tolerance; microseconds."""
+    wall: list[tuple[Instant, int]] = field(default_factory=lambda: [(Instant(0), 0)])
+    """From when on the server's wall clock was how far ahead of the line of stamps."""
     silent: list[tuple[int, int]] = field(default_factory=list)
     """When PBX and server could not speak with each other, by the PBX's diary, recovery included."""
 

@@ -35,7 +35,8 @@ ENVIRONMENT = {"HOPLINE_SECRET": "0123456789abcdef" * 2, f"HOPLINE_PBX_{PBX.uppe
 
 def configuration(home: Path, port: int, pbx_port: int, **server: object) -> Path:
     """`hopline.toml` of an office in this folder."""
-    settings = {"port": port, "data": str(home / "data"), "public_url": f"http://127.0.0.1:{port}"} | server
+    settings = {"port": port, "data": str(home / "data"), "public_url": f"http://127.0.0.1:{port}", "reserve_mb": 1}
+    settings |= server
     lines = ["[server]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]
     lines += [f"[pbx.{PBX}]", 'kind = "webhook"', f'command_url = "http://127.0.0.1:{pbx_port}/commands"']
     # The PBX is started after the server and is to be seen soon; one that a test freezes is not to be given up.

@@ -81,7 +81,7 @@ async def read(left: Left) -> Journal:
                 event = core.codec.event(machine, record.event, record.schema)
                 if isinstance(event, EffectDropped):
                     found.dropped[event.key] = (event.reason, record.at)
-                for effect in core.codec.effects(machine, record.outcome):
+                for effect in core.codec.effects(machine, record.outcome, record.schema):
                     if isinstance(effect, RingLeg):
                         found.rings.append((effect, record.at))
                     elif isinstance(effect, ShowCard):

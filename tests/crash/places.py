@@ -68,7 +68,9 @@ ELSEWHERE = {
     "engine.again": "the journal must fail while an effect has a fact to tell; a healthy disk gives no occasion",
     "engine.reload": "a commit must fail, or two engines write at once",
     "engine.reload.orders": "a commit must fail in such a way that nobody knows whether it holds",
-    "engine.send_again": "a person sends an effect again that was put aside after a day; no page does that yet",
+    "engine.send_again": "a person sends an effect again that was put aside after a day",
+    "clock.": "the wall clock of the machine must be set; no test of a machine that others use does that",
+    "quarantine.": "a payload or fact that nobody can take in must come, or a person look at one",
     "postgres.": "the store of many machines; one machine's server writes SQLite",
     "wal.": "a server is killed after some events, the log is written back after some hundred",
     "reading.": "commands beside the server pass it, the server itself does not",
@@ -79,6 +81,8 @@ COVERED = {
     "engine.": ("tests/engine/test_crash_day.py", "test_whatever_the_point_the_day_ends_the_same"),
     "postgres.": ("tests/engine/test_crash_day.py", "test_on_postgresql_the_day_ends_as_on_sqlite"),
     "wal.": ("tests/engine/test_store_pace.py", "test_a_death_while_the_log_is_written_back_loses_nothing"),
+    "clock.": ("tests/engine/test_line.py", "test_wherever_the_watch_dies_the_step_is_told_once"),
+    "quarantine.": ("tests/engine/test_quarantine.py", "test_wherever_it_dies_a_row_is_there_or_not"),
     "reading.": ("tests/crash/test_points.py", "test_a_command_that_dies_while_it_reads_leaves_everything_as_it_was"),
 }
 

@@ -5,32 +5,17 @@ A subclass gives the fixture `places`: something that opens a store on one and t
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
 
 import pytest
 
 from router.basis.instants import Instant
 from router.engine.journal import Batch, Refused, Secret
 from router.engine.store.port import Store, StoreUnavailable
+from tests.engine.releases_contract import ReleasesContract
 from tests.engine.rows import LATER, batch, record, takes
+from tests.engine.store_place import Place
 
 A, B, C = "order:test:a", "order:test:b", "order:test:c"
-
-
-class Place(Protocol):
-    """One journal and the ways to reach it."""
-
-    async def open(self) -> Store:
-        """A store on this journal; the one opened before is left as a killed process leaves it."""
-        ...
-
-    async def close(self) -> None:
-        """Close all that is open."""
-        ...
-
-    async def sql(self, statement: str) -> None:
-        """Run a statement past the store; raises what the database says."""
-        ...
 
 
 async def refusal(awaitable: Awaitable[None]) -> dict[int, str]:
@@ -40,7 +25,7 @@ async def refusal(awaitable: Awaitable[None]) -> dict[int, str]:
     return refused.value.reasons
 
 
-class StoreContract:
+class StoreContract(ReleasesContract):
     """The suite."""
 
     @pytest.fixture
@@ -63,9 +48,10 @@ class StoreContract:
         assert (chain.at, chain.state, chain.final, chain.deadline) == (1_000, b'{"st":1}', False, 77)
         assert chain.origins == {"o1": "ok"}
         assert await store.claims() == {"person:anna": (A, 88)}
-        assert [(o.id, o.kind, o.machine_version, o.ordered, o.outcome, o.aside) for o in await store.orders()] == [
-            ((A, 1, 0), "order", 3, 1, b'{"o":1}', None),
-            ((A, 1, 1), "order", 3, 1, b'{"o":1}', None),
+        orders = await store.orders()
+        assert [(o.id, o.kind, o.machine_version, o.schema, o.ordered, o.outcome, o.aside) for o in orders] == [
+            ((A, 1, 0), "order", 3, 4, 1, b'{"o":1}', None),
+            ((A, 1, 1), "order", 3, 4, 1, b'{"o":1}', None),
         ]
         assert await store.contents() == [("d1", b"body")]
         assert await store.tokens([("phone", "+7900"), ("phone", "+7901")]) == {("phone", "+7900"): "t_1"}
@@ -316,6 +302,15 @@ class StoreContract:
             ("anna", 5),
         )
         assert rows == [("c1", 2, b"g"), ("c2", 1, b"f")]
+
+    async def test_a_row_is_taken_out_once(self, store: Store, place: Place) -> None:
+        values = {"at": 1, "chain": A, "source": "pbx:x", "event": b"e", "error": "why"}
+        for name in ("q1", "q2"):
+            await store.upsert("quarantine", {"id": name}, values)
+        assert await store.remove("quarantine", {"id": "q1"})
+        assert not await store.remove("quarantine", {"id": "q1"})
+        store = await place.open()
+        assert await store.select("SELECT id FROM quarantine") == [("q2",)]
 
     async def test_upsert_and_commit_do_not_meet(self, store: Store) -> None:
         values = {"chain": A, "audience": "anna", "revision": 1, "face": b"f", "shown": 1, "changed": 1}

@@ -93,8 +93,11 @@ def test_what_was_written_is_read_back_and_written_alike(codec: Codec, contents:
             assert read == value
             assert codec.encode(read) == body
     outcome = codec.outcome(Step(None, (RingBell(REQUEST, 1, ANNA, Instant(3)), SendLetter(REQUEST, 1, "x"))), ())
-    assert codec.effects(machine, outcome) == (RingBell(REQUEST, 1, ANNA, Instant(3)), SendLetter(REQUEST, 1, "x"))
-    assert codec.effects(machine, b"{}") == ()
+    assert codec.effects(machine, outcome, machine.schema) == (
+        RingBell(REQUEST, 1, ANNA, Instant(3)),
+        SendLetter(REQUEST, 1, "x"),
+    )
+    assert codec.effects(machine, b"{}", machine.schema) == ()
 
 
 def test_an_older_schema_is_brought_up(codec: Codec, contents: Contents) -> None:

@@ -38,6 +38,8 @@ ON_POSTGRES = places(postgres)
 ELSEWHERE = {
     "reading": "a command reads beside the server; it writes nothing, so there is nothing to lose",
     "sqlite_wal": "a day is too short for it; tests/engine/test_store_pace.py ends a process at each of its points",
+    "line": "one event in one transaction; `test_line` dies at each of its points",
+    "quarantine": "rows that nothing waits for; `test_quarantine` dies at each of its points",
 }
 """Modules whose points the day does not pass, and why that is enough."""
 

@@ -38,16 +38,21 @@ def test_the_virtual_clock_does_not_go_back() -> None:
     assert clock.now() == 5
 
 
-def test_a_step_of_the_wall_clock_moves_no_deadline_but_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_of_the_wall_clock_moves_no_deadline_but_is_seen() -> None:
     wall, monotonic = [1_000 * SECOND], [5 * SECOND]
-    monkeypatch.setattr("router.engine.clock.time.time_ns", lambda: wall[0] * 1_000)
-    monkeypatch.setattr("router.engine.clock.time.monotonic_ns", lambda: monotonic[0] * 1_000)
-    clock = SystemClock()
+    clock = SystemClock(lambda: wall[0] * 1_000, lambda: monotonic[0] * 1_000)
     assert clock.now() == 1_000 * SECOND
     wall[0] -= 3_600 * SECOND
     monotonic[0] += SECOND
     assert clock.now() == 1_001 * SECOND
     assert clock.offset() == -3_601 * SECOND
+
+
+def test_a_clock_goes_on_with_the_line_of_the_process_before() -> None:
+    clock = SystemClock(lambda: 5_000 * SECOND * 1_000, lambda: 7_000)
+    clock.resume(3_600 * SECOND)
+    assert clock.now() == 1_400 * SECOND
+    assert clock.offset() == 3_600 * SECOND
 
 
 # --- vault ------------------------------------------------------------------------------------------------------------

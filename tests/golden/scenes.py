@@ -3,11 +3,14 @@
 Change it only together with a new version of the machine: the log of an old version is never written again.
 """
 
-from router.basis.machine import EffectAside, Nudged
+from router.basis.machine import ClockStepped, EffectAside, Nudged
 from router.chains.events import (
+    CallClosed,
     Disposition,
+    FallbackOrdered,
     FallbackServed,
     FallbackTook,
+    HeadFreed,
     LegAsked,
     LegEnded,
     LegRinging,
@@ -20,13 +23,14 @@ from router.chains.events import (
     TalkStarted,
 )
 from router.chains.roster import ROSTER
+from router.engine.line import LINE as LINE_OF_TIME
 from tests.stories.play import Play, office
 from tests.stories.stage import LINE, T0, Stage
 
 
 def acts() -> list[Stage]:
-    """Seven companies (what terms and abilities decide), a dozen calls."""
-    plays = (_a_day, _a_pbx_with_timers, _no_limit, _late, _group, _adviser, _witness)
+    """Eight companies (what terms, abilities and orders decide), a dozen calls and a half."""
+    plays = (_a_day, _a_pbx_with_timers, _no_limit, _late, _group, _adviser, _witness, _ordered)
     return [play().stage for play in plays]
 
 
@@ -130,3 +134,18 @@ def _witness() -> Play:
     play.pbx_rings("102").picks_up_at("102").picks_up_at("777").talk_ends(Party.CALLER).hangs_up()
     play.calls("missed").pbx_rings("101").hangs_up().picks_up_at("101", "late")
     return play.waits(60)
+
+
+def _ordered() -> Play:
+    """What people in charge order; the wall clock is set; the server is about to be stopped."""
+    play = office("anna boris")
+    play.calls("freed").rings("anna").waits(1).fact(HeadFreed("anna", "duty"), "person:duty").stops("anna")
+    play.rings("boris").answers("boris").connects("boris").talks("boris").waits(5)
+    play.fact(HeadFreed("boris", "chief"), "person:chief").fact(CallClosed("chief", "stuck"), "person:chief")
+    play.stops("boris").releases().hangs_up()
+    play.calls("sent").rings("boris").fact(FallbackOrdered("duty"), "person:duty").stops("boris").hands_over()
+    play.calls("closed").rings("boris").fact(CallClosed("duty", "test"), "person:duty").stops("boris").releases()
+    play.goes_away("anna", until=3600)
+    play.stage.admit(LINE_OF_TIME, ClockStepped(7_200_000_000, 7_200_000_000), "clock")
+    play.stage.office.draining = True
+    return play.calls("turned_away").hands_over().fallback_took().record().waits(60)

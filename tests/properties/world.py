@@ -14,15 +14,18 @@ from router.chains.call_states import CallState, Connecting, Ended, Filed, Ringi
 from router.chains.callback import Open
 from router.chains.choice import LEFT_FOR, choose
 from router.chains.effects import Connect, LookAtCall, Release, RingLeg, SendToFallback, StopLeg
-from router.chains.enquiry import MISSED
+from router.chains.enquiry import MISSED, Outcome
 from router.chains.events import (
     CallArrived,
+    CallClosed,
     CallerHungUp,
     CameBack,
     DeviceSeen,
     Disposition,
+    FallbackOrdered,
     FallbackServed,
     FallbackTook,
+    HeadFreed,
     LegAnswered,
     LegAsked,
     LegEnded,
@@ -55,7 +58,7 @@ SLOW = Backoff(Duration(2 * SECOND), 1, Duration(2 * SECOND), Duration(12 * 3600
 
 Told = Literal[
     "arrived", "asked", "ringing", "answered", "ended", "talk", "confirmed", "talk_over", "gone", "took", "record",
-    "served", "verdict", "take", "lost", "nudged",
+    "served", "verdict", "take", "freed", "closed", "sent_away", "lost", "nudged",
 ]  # fmt: skip
 
 
@@ -144,6 +147,12 @@ class World(Stage):
                 return VerdictGiven(HEADS[detail % len(HEADS)], "real" if detail % 2 else "spam")
             case "take":
                 return TakePressed(HEADS[detail % len(HEADS)])
+            case "freed":
+                return HeadFreed(HEADS[detail % len(HEADS)], "duty")
+            case "closed":
+                return CallClosed("duty", "stuck")
+            case "sent_away":
+                return FallbackOrdered("duty")
             case "lost":
                 return ClaimLost(f"person:{HEADS[detail % len(HEADS)]}", "call:pbx:elsewhere")
             case "nudged":
@@ -273,7 +282,7 @@ class World(Stage):
         if state.end.outcome in MISSED:
             assert chain not in self._talked, f"{chain} was answered and counts as {state.end.outcome}"
             assert entry is not None, f"{chain} was missed and nobody owes a call-back"
-        else:
+        elif state.end.outcome is not Outcome.CLOSED:  # an entry from before stays with whoever is to close it
             assert entry is None or not isinstance(entry.state, Open), f"{chain} was served and is still owed"
 
     def _note(self) -> None:

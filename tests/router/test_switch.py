@@ -10,8 +10,9 @@ import pytest
 from router.basis.failures import Failure, Permanent, Temporary
 from router.basis.instants import SECOND, Instant
 from router.basis.machine import Event
+from router.chains.call_states import Ended, HandedOver, Ringing
 from router.chains.effects import RingLeg, SendToFallback, TelephonyEffect
-from router.chains.events import CallArrived, DeviceSeen, DirectoryApplied
+from router.chains.events import CallArrived, CallerHungUp, DeviceSeen, DirectoryApplied
 from router.chains.roster import ROSTER
 from router.crm_bridge.directory import directory_of
 from router.engine.clock import VirtualClock
@@ -242,3 +243,43 @@ async def test_a_caller_of_a_pbx_that_leads_is_not_sent_anywhere(scene: Scene, m
     with pytest.raises(Temporary):
         await scene.switch.deliver([arrived()])
     assert scene.phones.asked == []
+
+
+async def test_on_a_full_disk_what_is_under_way_is_written_and_a_new_call_is_turned_away(scene: Scene) -> None:
+    await scene.switch.in_sight(True, "connected")
+    await scene.switch.deliver([Report("old", CallArrived("1"), origin="a")])
+    scene.store.scarce = True
+    both = [Report("old", CallerHungUp(), origin="b"), Report("new", CallArrived("1"), origin="c")]
+    with pytest.raises(Temporary, match="disk_full"):
+        await scene.switch.deliver(both)
+    assert [effect for effect, _ in scene.phones.asked if isinstance(effect, SendToFallback)] == [
+        SendToFallback("office", "new")
+    ]
+    assert isinstance(scene.engine.core.live["call:office:old"].state, Ended)
+    assert await scene.store.history("call:office:new") == []
+    with pytest.raises(Temporary, match="disk_full"):
+        await scene.switch.deliver(both)
+    assert sum(isinstance(effect, SendToFallback) for effect, _ in scene.phones.asked) == 1, "told once"
+    scene.store.scarce = False
+    assert len(await scene.switch.deliver(both)) == 2
+    state = scene.engine.core.live["call:office:new"].state
+    assert isinstance(state, HandedOver), "told late, it rings nobody: the PBX's own plan has the caller"
+    assert (state.took, state.file.line, state.file.reported) == (True, "1", True)
+
+
+async def test_a_call_that_could_not_be_turned_away_is_rung_when_it_is_told_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.switch.in_sight(True, "connected")
+
+    async def refuses(effect: TelephonyEffect, caller: str | None) -> Sequence[Event]:
+        raise Temporary("no_answer")
+
+    scene.store.scarce = True
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.phones, "perform", refuses)
+        with pytest.raises(Temporary, match="disk_full"):
+            await scene.switch.deliver([Report("new", CallArrived("1"), origin="c")])
+    scene.store.scarce = False
+    await scene.switch.deliver([Report("new", CallArrived("1"), origin="c")])
+    assert isinstance(scene.engine.core.live["call:office:new"].state, Ringing)

@@ -28,10 +28,12 @@ from router.chat_notify.port import Card
 from router.engine.clock import SystemClock
 from router.engine.core import Admission, Core
 from router.engine.journal import Order
+from router.engine.quarantine import Quarantine
 from router.engine.shell import Engine
 from router.engine.store.sqlite import SqliteStore
 from router.engine.vault import Vault
 from router.office import Office, call_chain, machines
+from router.operations import Operations
 from router.web import Desk, add_pages
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -131,7 +133,10 @@ async def played(folder: Path, *, demo: bool = False, people: Directory = PEOPLE
         engine.performers |= {"inbox": inbox.perform, f"pbx:{PBX}": _sink}
         applied = DirectoryApplied(engine.core.contents.pin(people), "test")
         await engine.admit([Admission(ROSTER, applied, "person:test")])
-        desk = Desk(engine, office, inbox, SECRET, {f"pbx:{PBX}": None}, demo=demo)
+        quarantine = Quarantine(engine)
+        quarantine.listen()
+        operations = Operations(engine, office, quarantine)
+        desk = Desk(engine, office, inbox, SECRET, {f"pbx:{PBX}": None}, demo=demo, operations=operations)
         app = web.Application()
         add_pages(app, desk)
         client = TestClient(TestServer(app))

@@ -6,7 +6,7 @@ so that the engine can write the others at once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Token
@@ -80,6 +80,10 @@ class Store(Protocol):
         """Write one row of an adapter's own table through the one writer, durably."""
         ...
 
+    async def remove(self, table: str, key: Mapping[str, Any]) -> bool:
+        """Take one row out of an adapter's own table, durably; False where there is none."""
+        ...
+
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read with `?` placeholders; sees committed data only."""
         ...
@@ -87,3 +91,24 @@ class Store(Protocol):
 
 class StoreUnavailable(Exception):
     """The journal cannot be written or read now; nothing of the request has taken effect."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room left to write."""
+
+
+@runtime_checkable
+class HasReserve(Protocol):
+    """Optional: a store on a disk that can fill up, with room put by for calls under way."""
+
+    scarce: bool
+    """The reserve was given up: what is under way is written, nothing new should be begun."""
+
+    @property
+    def reserve_made(self) -> bool:
+        """Whether the room is put by."""
+        ...
+
+    def tend_reserve(self) -> None:
+        """Put room by (again) where there is enough; called at the start and every few seconds."""
+        ...

@@ -232,6 +232,13 @@ class PostgresStore:
         statement = f"INSERT INTO {table}({','.join(columns)}) VALUES({marks}) ON CONFLICT({','.join(key)}) DO {change}"
         await self._with_writer(lambda writer: writer.execute(statement, *columns.values()))
 
+    async def remove(self, table: str, key: Mapping[str, Any]) -> bool:
+        """Take one row out of an adapter's own table."""
+        names = " AND ".join(f"{name}=${number}" for number, name in enumerate(key, 1))
+        statement = f"DELETE FROM {table} WHERE {names}"  # noqa: S608 - our own names
+        status = await self._with_writer(lambda writer: writer.execute(statement, *key.values()))
+        return bool(status == "DELETE 1")
+
     # --- reading what the engine works with --------------------------------------------------------------------
 
     async def load(self, chains: Iterable[ChainId]) -> list[StoredChain]:

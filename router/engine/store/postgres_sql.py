@@ -64,8 +64,8 @@ LOAD_LIVE = f"SELECT {_CHAIN_COLUMNS} FROM chain c WHERE NOT c.final ORDER BY c.
 LOAD_ORIGINS = "SELECT chain, origin, reply FROM event WHERE origin IS NOT NULL AND chain = ANY($1::bigint[])"
 CLAIMS = "SELECT k.key, c.id, k.expires FROM claim k JOIN chain c ON c.no = k.chain"
 ORDERS_LEFT = (
-    "SELECT c.id, o.sequence, o.number, c.kind, e.machine_version, o.ordered, e.outcome, o.aside FROM outbox o "
-    "JOIN chain c ON c.no = o.chain JOIN event e ON e.chain = o.chain AND e.sequence = o.sequence "
+    "SELECT c.id, o.sequence, o.number, c.kind, e.machine_version, e.schema, o.ordered, e.outcome, o.aside "
+    "FROM outbox o JOIN chain c ON c.no = o.chain JOIN event e ON e.chain = o.chain AND e.sequence = o.sequence "
     "ORDER BY e.position, o.number"
 )
 ALL_CONTENTS = "SELECT digest, body FROM content"

@@ -15,13 +15,15 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
+import structlog
 
 from router.basis.instants import Instant
 from router.basis.machine import ChainId, Token
 from router.engine.crashes import passing, passing_here, passing_in_thread, point, reach
 from router.engine.journal import Batch, EffectId, StoredChain, StoredOrder, StoredRecord
 from router.engine.store.migrate import migrate_sqlite
-from router.engine.store.port import StoreUnavailable
+from router.engine.store.port import StoreFull, StoreUnavailable
+from router.engine.store.reserve import Reserve
 from router.engine.store.sqlite_file import (
     FIND,
     HISTORY,
@@ -31,9 +33,12 @@ from router.engine.store.sqlite_file import (
     parts,
     stored_chain,
     stored_record,
+    unavailable,
 )
 from router.engine.store.sqlite_pace import Pace
 from router.engine.store.sqlite_wal import Wal
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -47,8 +52,12 @@ TURN = point("sqlite.turn", "a write waits for the one before it")
 class SqliteStore:
     """See `router.engine.store.port.Store`."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, reserve: int = 0) -> None:
+        """`reserve`: bytes put by beside the file for when the disk is full; 0: none."""
         self._file = SqliteFile(str(path))
+        self._reserve = Reserve(Path(f"{path}.reserve"), reserve)
+        self.scarce = False
+        """See `HasReserve`."""
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._reader: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -66,7 +75,22 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             message = f"{self._file.path}: {error}"
             raise StoreUnavailable(message) from error
+        self.tend_reserve()
         await self.open_reader()
+
+    @property
+    def reserve_made(self) -> bool:
+        """See `HasReserve`; also where none is wanted."""
+        return self._reserve.size == 0 or self._reserve.made
+
+    def tend_reserve(self) -> None:
+        """See `HasReserve`."""
+        if self._reserve.size == 0 or self._reserve.made:
+            return
+        if self._reserve.make():
+            if self.scarce:
+                log.info("reserve_made", bytes=self._reserve.size)
+            self.scarce = False
 
     async def open_reader(self) -> None:
         """Open only the reading connection, beside the server that writes. Raises StoreUnavailable."""
@@ -92,11 +116,19 @@ class SqliteStore:
         """Write the batch; returns when it is on the disk."""
         await passing(TURN, self._one_at_a_time.acquire())
         try:
-            self._file.write(batch)
-            reach(WRITTEN)
-            await self._commit()
+            try:
+                await self._write(batch)
+            except StoreFull:
+                if not self._give_up_reserve():
+                    raise
+                await self._write(batch)
         finally:
             self._one_at_a_time.release()
+
+    async def _write(self, batch: Batch) -> None:
+        self._file.write(batch)
+        reach(WRITTEN)
+        await self._commit()
 
     async def _commit(self) -> None:
         if self._pace.waits_here():
@@ -104,6 +136,15 @@ class SqliteStore:
         else:
             await passing_in_thread(COMMITTED, self._disk, self._pace.timed(self._file.commit, here=False))
         self._wal.written(self._file.connection.total_changes)
+
+    def _give_up_reserve(self) -> bool:
+        """A full disk writes no commit record, so the batch that failed is not there; and if it were, the sequence
+        numbers would refuse the second one."""
+        if not self._reserve.give_up():
+            return False
+        self.scarce = True
+        log.error("reserve_given_up", bytes=self._reserve.size)
+        return True
 
     async def load(self, chains: Iterable[ChainId]) -> list[StoredChain]:
         """The chains among these that exist."""
@@ -169,6 +210,11 @@ class SqliteStore:
         )
         await self._apart(lambda: self._file.connection.execute(sql, tuple(columns.values())))
 
+    async def remove(self, table: str, key: Mapping[str, Any]) -> bool:
+        """Take one row out of an adapter's own table."""
+        sql = f"DELETE FROM {table} WHERE {' AND '.join(f'{name}=?' for name in key)}"  # noqa: S608 - our own names
+        return await self._apart(lambda: self._file.connection.execute(sql, tuple(key.values())).rowcount == 1)
+
     async def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read committed data over the reading connection."""
         if self._reader is None:
@@ -183,19 +229,27 @@ class SqliteStore:
         """A write of its own, between batches."""
         await passing(TURN, self._one_at_a_time.acquire())
         try:
-            self._guarded(lambda: self._file.connection.execute("BEGIN IMMEDIATE"))
             try:
-                result = self._guarded(work)
-            except BaseException:
-                self._file.rollback()
-                raise
-            await self._commit()
-            return result
+                return await self._write_apart(work)
+            except StoreFull:
+                if not self._give_up_reserve():
+                    raise
+                return await self._write_apart(work)
         finally:
             self._one_at_a_time.release()
+
+    async def _write_apart(self, work: Callable[[], T]) -> T:
+        self._guarded(lambda: self._file.connection.execute("BEGIN IMMEDIATE"))
+        try:
+            result = self._guarded(work)
+        except BaseException:
+            self._file.rollback()
+            raise
+        await self._commit()
+        return result
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
         except sqlite3.Error as error:
-            raise StoreUnavailable(str(error)) from error
+            raise unavailable(error) from error

@@ -15,7 +15,7 @@ from router.basis.machine import ChainId, Token
 from router.engine.journal import Batch, EffectId, Record, Refused, StoredChain, StoredOrder, StoredRecord
 from router.engine.store.judge import Facts, judge, keys_of, named_by
 from router.engine.store.migrate import migrate_memory
-from router.engine.store.port import StoreUnavailable
+from router.engine.store.port import StoreFull, StoreUnavailable
 
 MEMORY = ":memory:"
 
@@ -119,7 +119,7 @@ class SqliteFile:
                 raise Refused(named_by(batch.records, batch.secrets)) from error
         except sqlite3.Error as error:
             self.rollback()
-            raise StoreUnavailable(str(error)) from error
+            raise unavailable(error) from error
         except BaseException:
             self.rollback()
             raise
@@ -130,7 +130,7 @@ class SqliteFile:
             self.connection.execute("COMMIT")
         except sqlite3.Error as error:
             self.rollback()
-            raise StoreUnavailable(str(error)) from error
+            raise unavailable(error) from error
 
     def rollback(self) -> None:
         """Undo what was written since `write`."""
@@ -298,8 +298,9 @@ class SqliteFile:
     def orders(self) -> list[StoredOrder]:
         """See `Store.orders`."""
         rows = self.connection.execute(
-            "SELECT c.id, o.sequence, o.number, c.kind, e.machine_version, o.ordered, e.outcome, o.aside FROM outbox o "
-            "JOIN chain c ON c.no = o.chain JOIN event e ON e.chain = o.chain AND e.sequence = o.sequence "
+            "SELECT c.id, o.sequence, o.number, c.kind, e.machine_version, e.schema, o.ordered, e.outcome, o.aside "
+            "FROM outbox o JOIN chain c ON c.no = o.chain "
+            "JOIN event e ON e.chain = o.chain AND e.sequence = o.sequence "
             "ORDER BY e.position, o.number"
         )
         return [StoredOrder((row[0], row[1], row[2]), *row[3:]) for row in rows]
@@ -325,6 +326,16 @@ class SqliteFile:
             (order[1], order[2], order[0]),
         )
         return cursor.rowcount == 1
+
+
+_FULL = frozenset({13, 4874})
+"""SQLITE_FULL; SQLITE_IOERR_SHMSIZE, which comes where the file `-shm` cannot grow (sqlite.org/rescode.html)."""
+
+
+def unavailable(error: sqlite3.Error) -> StoreUnavailable:
+    """What an error of the database means to the engine."""
+    kind = StoreFull if getattr(error, "sqlite_errorcode", 0) in _FULL else StoreUnavailable
+    return kind(str(error))
 
 
 class _Conflict(Exception):

@@ -170,3 +170,40 @@ async def test_no_page_is_wider_than_its_screen(tmp_path: Path, width: int) -> N
             over = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert over <= 0, f"{path} is {over} px too wide at {width}"
         desktop.wrong = [line for line in desktop.wrong if "404" not in line]  # the last page is one
+
+
+async def test_somebody_in_charge_frees_a_head_and_sends_a_call_away(tmp_path: Path) -> None:
+    """Without JavaScript and with it: the page of emergency orders is plain forms."""
+    async with desk(tmp_path) as desktop:
+        company = desktop.company
+        await company.rings("c1")
+        await company.talks("c1")
+        await company.rings("c2")
+        duty = await desktop.open(company.address("duty", "duty"), script=False)
+        await duty.get_by_role("link", name="Срочные распоряжения").click()
+        anna = duty.locator('[data-key="anna"]')
+        await anna.get_by_role("button", name="Освободить").click()
+        await expect(duty.get_by_role("status")).to_contain_text("Сотрудник свободен")
+        await expect(anna.get_by_role("button", name="Освободить")).to_have_count(0)
+
+        live = await desktop.open(f"{company.address('duty', 'duty')}/operations")
+        call = live.locator('[data-key="call:office:c2"]')
+        await call.get_by_role("button", name="На запасную линию").click()
+        await expect(live.get_by_role("status")).to_contain_text("Клиент передан на запасную линию")
+        await expect(call.get_by_role("button", name="На запасную линию")).to_have_count(0)
+        await call.get_by_role("combobox").select_option(label="проверочный звонок")
+        await call.get_by_role("button", name="Завершить звонок").click()
+        await expect(live.get_by_role("status")).to_contain_text("Закрыто")
+        await expect(call).to_have_count(0)
+
+        await live.get_by_role("button", name="Не принимать новые звонки").click()
+        wall = await desktop.open("/")
+        await expect(wall.locator(".chip.alarm")).to_contain_text("сервер готовится к остановке")
+        for width in (360, 1280):
+            await live.set_viewport_size({"width": width, "height": 800})
+            over = await live.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert over <= 0, f"{over} px too wide at {width}"
+        await live.get_by_role("button", name="Снова принимать звонки").click()
+        await expect(wall.locator(".chip.alarm")).to_have_count(0)
+        history = await company.engine.store.history("call:office:c1")
+        assert b'"HeadFreed","person":"anna","by":"duty"' in history[-1].event
