@@ -120,8 +120,8 @@ def _seat(person: str, plan: Plan, directory: Directory) -> Seat | None:
 
 
 def seat_of(person: Person) -> Seat:
-    """Where a person is rung: at all his phones."""
-    first, *others = (_phone(device) for device in person.phones)
+    """Where a person is rung: at his first phone and those that are described beside it, together."""
+    first, *others = (_phone(device) for device in person.rung)
     plain = first == Phone(first.extension)
     return Seat(person.id, first.extension, tuple(others), None if plain else first)
 

@@ -13,7 +13,7 @@ from router.basis.phone import masked, normal
 from router.chains.call import CallMachine
 from router.chains.delivery import pbx_lane
 from router.chains.effects import RingLeg, SendToFallback, TelephonyEffect
-from router.chains.events import CallArrived, DeviceSeen, FallbackTook
+from router.chains.events import CallArrived, DeviceSeen, FallbackTook, LineSeen
 from router.chains.roster import ROSTER
 from router.engine.core import Admission, Answer
 from router.engine.journal import EffectId, Order
@@ -175,7 +175,9 @@ class Switch:
         return [admission]
 
     def _admission(self, report: Report) -> Admission:
-        chain = ROSTER if isinstance(report.event, DeviceSeen) else call_chain(self.telephony.name, report.call)
+        chain = (
+            ROSTER if isinstance(report.event, DeviceSeen | LineSeen) else call_chain(self.telephony.name, report.call)
+        )
         personal: dict[str, tuple[str, str]] = {}
         for name, raw in report.personal.items():
             number = normal(raw, self._region)

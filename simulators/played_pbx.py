@@ -98,7 +98,7 @@ class PlayedPbx:
 
     def _may_be_lost(self, fact: Told, post: _Post) -> bool:
         kind = fact.body["type"]
-        if kind == "device.state":
+        if kind in ("device.state", "line.state"):
             return False  # nobody would ever tell again: until he is rung, the head would be off line
         if kind in ENDINGS:
             if post.unheard:

@@ -69,6 +69,13 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     """Particulars of extensions that are no ordinary SIP phones."""
 
     @property
+    def rung(self) -> tuple[Device, ...]:
+        """The telephones that ring for him: the first, and beside it those that are described in `devices`. Other
+        extensions only tell who answered."""
+        described = {device.extension for device in self.devices}
+        return tuple(phone for index, phone in enumerate(self.phones) if index == 0 or phone.extension in described)
+
+    @property
     def phones(self) -> tuple[Device, ...]:
         """All his telephones with their particulars, the one that is rung first in front."""
         known = {device.extension: device for device in self.devices}

@@ -463,7 +463,16 @@ class Engine:
             return
         reach(STARTED)
         for order in ready:
-            self._performing.add(asyncio.create_task(self._perform(order)))
+            self._performing.add(asyncio.create_task(self._perform_in_task(order)))
+
+    async def _perform_in_task(self, order: Order) -> None:
+        """Its end is noted here and not by a callback, which would be a step of the loop of its own."""
+        try:
+            await self._perform(order)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self._performing.discard(task)
 
     async def _perform(self, order: Order) -> None:
         perform = self.performers.get(order.delivery.lane)
@@ -482,9 +491,6 @@ class Engine:
                 source = order.delivery.lane
                 await self.admit_surely([Admission(order.id[0], fact, source) for fact in facts])
             self.outbox.performed(order.id, self.clock.now())
-        finally:
-            if (task := asyncio.current_task()) is not None:  # here and not by a callback, which is a step of its own
-                self._performing.discard(task)
         self._woken.set()
 
     def _arm(self) -> None:

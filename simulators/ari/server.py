@@ -325,5 +325,6 @@ class _Rest:
         for endpoint, phone in self.switch.phones.items():
             technology, resource = endpoint.split("/")
             state = "online" if phone.registered else "offline"
-            rows.append({"technology": technology, "resource": resource, "state": state, "channel_ids": []})
+            here = [channel.id for channel in self.switch.channels.values() if channel.name.startswith(f"{endpoint}-")]
+            rows.append({"technology": technology, "resource": resource, "state": state, "channel_ids": here})
         return web.json_response(rows)

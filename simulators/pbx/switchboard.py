@@ -188,9 +188,11 @@ class Switchboard:
             self._leg_lost(leg, now, "unreachable", "head")
 
     def occupy(self, now: int, extension: str, until: int) -> None:
-        """The phone is on a call of its own, which the server does not see, until then."""
+        """The phone is on a call of its own until then."""
         self._run(now)
         self.phones[extension].outside_until = until
+        self.tell(now, "line.state", extension=extension, in_call=True)
+        self.plan(until, lambda at: self._outside_over(extension, at))
 
     # --- what the server does -----------------------------------------------------------------------------------
 
@@ -295,6 +297,10 @@ class Switchboard:
     def _next(self, what: str) -> int:
         self._numbers[what] += 1
         return self._numbers[what]
+
+    def _outside_over(self, extension: str, now: int) -> None:
+        if self.phones[extension].outside_until <= now:
+            self.tell(now, "line.state", extension=extension, in_call=False)
 
     def _begin_to_ring(self, phone: Phone, leg: Leg, now: int) -> None:
         if leg.state != "dialling" or leg.stopping:

@@ -12,7 +12,7 @@ from router.basis.instants import SECOND, Instant
 from router.basis.machine import Event
 from router.chains.call_states import Ended, HandedOver, Ringing
 from router.chains.effects import RingLeg, SendToFallback, TelephonyEffect
-from router.chains.events import CallArrived, CallerHungUp, DeviceSeen, DirectoryApplied
+from router.chains.events import CallArrived, CallerHungUp, DeviceSeen, DirectoryApplied, LineSeen
 from router.chains.roster import ROSTER
 from router.crm_bridge.directory import directory_of
 from router.engine.clock import VirtualClock
@@ -173,8 +173,9 @@ async def test_a_pbx_lost_on_the_way_is_waited_for_longer(scene: Scene) -> None:
 
 
 async def test_a_phone_that_is_off_line_is_told_to_the_roster(scene: Scene) -> None:
-    await scene.switch.deliver([Report("", DeviceSeen("101", reachable=False))])
+    await scene.switch.deliver([Report("", DeviceSeen("101", reachable=False)), Report("", LineSeen("102", busy=True))])
     assert roster_of(scene.engine.core).unreachable == ("101",)
+    assert roster_of(scene.engine.core).busy == ("102",)
 
 
 async def test_a_payload_nobody_could_read_is_kept(scene: Scene) -> None:

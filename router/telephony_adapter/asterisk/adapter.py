@@ -176,14 +176,13 @@ class Asterisk:
 
     def _devices(self, answer: Answer) -> list[Report]:
         endpoints = answer.read(tuple[wire.Endpoint, ...]) if answer.ok else ()
-        return [
-            report
-            for endpoint in endpoints
-            if endpoint.state in ("online", "offline")  # "unknown" is no news
-            for report in self._ear.device(
-                f"{endpoint.technology}/{endpoint.resource}", reachable=endpoint.state == "online"
-            )
-        ]
+        reports: list[Report] = []
+        for endpoint in endpoints:
+            name = f"{endpoint.technology}/{endpoint.resource}"
+            if endpoint.state in ("online", "offline"):  # "unknown" is no news
+                reports += self._ear.device(name, reachable=endpoint.state == "online")
+            reports += self._ear.line(name, busy=any(not wire.call_of_leg(channel) for channel in endpoint.channel_ids))
+        return reports
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse, outbound: Outbound) -> str:
         """Only reads: a slow reader is cut off by Asterisk (ari.conf `websocket_write_timeout`)."""

@@ -21,6 +21,7 @@ from router.chains.events import (
     LegAnswered,
     LegEnded,
     LegRinging,
+    LineSeen,
     Party,
     TalkEnded,
     TalkStarted,
@@ -66,6 +67,7 @@ class Ear:
         self._calls = calls
         self._settings = settings
         self._reachable: dict[str, bool] = {}
+        self._busy: dict[str, bool] = {}
         self._by_type: dict[str, Callable[[Happening], Heard]] = {
             "StasisStart": self._entered,
             "StasisEnd": self._left,
@@ -263,6 +265,15 @@ class Ear:
             return []
         self._reachable[extension] = reachable
         return [Report("", DeviceSeen(extension, reachable))]
+
+    def line(self, endpoint: str, *, busy: bool) -> list[Report]:
+        """Whether a phone is in a call that is none of ours, said when it changes; that it is free is no news at first
+        only to a server that starts anew, and a server before us may have noted otherwise."""
+        extension = self._settings.extension_of(endpoint)
+        if not extension or self._busy.get(extension) == busy:
+            return []
+        self._busy[extension] = busy
+        return [Report("", LineSeen(extension, busy))]
 
 
 def arrival(call: Call, channel: Channel) -> Report:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from router.chains.events import DeviceSeen, LegRinging
+from router.chains.events import DeviceSeen, LegRinging, LineSeen
 from router.telephony_adapter.asterisk.metrics import LOST_REPORTS
 from router.telephony_adapter.port import Deliver, Report
 
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 BATCH = 512
 """Reports in one delivery: more would make the first wait for the last."""
-PATIENT = (LegRinging, DeviceSeen)
+PATIENT = (LegRinging, DeviceSeen, LineSeen)
 """Facts that nobody waits for to the millisecond: they go with the next report, or alone a little later."""
 PATIENCE_S = 0.02
 """How long at most. Where several calls hop at once, each "it rings" would else be a commit of its own in front of

@@ -72,6 +72,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     technology: str
     resource: str
     state: str = "unknown"
+    channel_ids: tuple[str, ...] = ()
+    """Channels on it now, ours and others."""
 
 
 class Application(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from router.chains.events import (
     LegAnswered,
     LegEnded,
     LegRinging,
+    LineSeen,
     Party,
     TalkEnded,
     TalkStarted,
@@ -112,6 +113,11 @@ class DeviceStateTold(msgspec.Struct, frozen=True, tag="device.state", gc=False)
     reachable: bool
 
 
+class LineStateTold(msgspec.Struct, frozen=True, tag="line.state", gc=False):
+    extension: Id
+    in_call: bool
+
+
 AnyTold = (
     CallArrivedTold
     | AdviceAskedTold
@@ -124,6 +130,7 @@ AnyTold = (
     | FallbackTookTold
     | FallbackServedTold
     | DeviceStateTold
+    | LineStateTold
 )
 
 _one = msgspec.json.Decoder(AnyTold)
@@ -198,6 +205,8 @@ def _report(told: AnyTold, origin: str, raw: bytes) -> Report:
             return Report(told.call, served, personal, origin, raw)
         case DeviceStateTold():
             return Report("", DeviceSeen(told.extension, told.reachable), {}, origin, raw)
+        case LineStateTold():
+            return Report("", LineSeen(told.extension, told.in_call), {}, origin, raw)
         case _:
             assert_never(told)
     return Report(told.call, event, {}, origin, raw)

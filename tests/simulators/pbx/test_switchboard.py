@@ -146,8 +146,8 @@ def test_a_phone_on_a_call_of_its_own() -> None:
     play = Play(no_server_us=None).calls()
     play.board.occupy(play.now, "101", until=3 * SECOND_US)
     play.ring("L1")
-    play.tells("call.arrived", "leg.ended L1 busy").at(3).ring("L2")
-    play.tells("leg.ringing L2")
+    play.tells("call.arrived", "line.state", "leg.ended L1 busy").at(3).ring("L2")
+    play.tells("line.state", "leg.ringing L2")
 
 
 @pytest.mark.parametrize(("says_no", "status"), [("by_event", 200), ("at_once", 422)])

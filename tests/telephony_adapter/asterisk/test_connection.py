@@ -16,6 +16,7 @@ from router.chains.events import (
     LegAnswered,
     LegEnded,
     LegRinging,
+    LineSeen,
     Party,
     TalkEnded,
     TalkStarted,
@@ -45,6 +46,17 @@ async def test_only_needed_events_are_asked_for() -> None:
         assert {"StasisStart", "StasisEnd", "ChannelDestroyed", "ChannelHangupRequest"} <= allowed
         assert not {"ChannelVarset", "ChannelDialplan", "ChannelConnectedLine", "ChannelCallerId"} & allowed
         assert all(asked.auth.startswith("Basic ") and "api_key" not in asked.query for asked in door.asked)
+
+
+async def test_a_phone_in_a_call_of_its_own_is_told_and_one_that_we_ring_is_not() -> None:
+    phones = {"101": NEVER_ANSWERS, "102": NEVER_ANSWERS}
+    async with office(phones, devices_poll_s=0.05) as (switch, _, desk):
+        await desk.hears(LineSeen, number=2)
+        own = Channel("1764000009.1", "PJSIP/102-00000009", "Up", "102", exten="5", app="other")
+        switch.channels[own.id] = own
+        assert await desk.hears(LineSeen, number=3) == LineSeen("102", busy=True)
+        del switch.channels[own.id]
+        assert await desk.hears(LineSeen, number=4) == LineSeen("102", busy=False)
 
 
 async def test_phones_that_can_be_reached_are_told_on_connect_and_on_change() -> None:

@@ -15,6 +15,7 @@ from router.chains.events import (
     LegAnswered,
     LegEnded,
     LegRinging,
+    LineSeen,
     Party,
     TalkEnded,
     TalkStarted,
@@ -287,6 +288,21 @@ def test_a_phone_is_reported_when_its_reach_changes() -> None:
     assert seen("PJSIP/101", reachable=True) == []
     assert seen("PJSIP/101", reachable=False) == [DeviceSeen("101", reachable=False)]
     assert seen("PJSIP/trunk", reachable=True) == []
+
+
+def test_a_phone_in_a_call_of_its_own_is_reported_when_that_changes() -> None:
+    ear = Listening().ear
+
+    def seen(name: str, *, busy: bool) -> list[Event]:
+        return [report.event for report in ear.line(name, busy=busy)]
+
+    assert seen("PJSIP/101", busy=False) == [
+        LineSeen("101", busy=False)
+    ]  # whoever was here before may have left it busy
+    assert seen("PJSIP/101", busy=True) == [LineSeen("101", busy=True)]
+    assert seen("PJSIP/101", busy=True) == []
+    assert seen("PJSIP/101", busy=False) == [LineSeen("101", busy=False)]
+    assert seen("PJSIP/trunk", busy=True) == []
 
 
 def test_unread_types_and_foreign_channels_are_passed_over() -> None:

@@ -32,6 +32,7 @@ from router.chains.events import (
     LegAnswered,
     LegEnded,
     LegRinging,
+    LineSeen,
     Party,
     TalkEnded,
     TalkStarted,
@@ -113,6 +114,8 @@ def test_a_fact(body: dict[str, Any], event: Event, personal: dict[str, str]) ->
 def test_a_phone_is_of_no_call() -> None:
     report = one({"type": "device.state", "extension": "101", "reachable": False})
     assert (report.call, report.event) == ("", DeviceSeen("101", reachable=False))
+    report = one({"type": "line.state", "extension": "101", "in_call": True})
+    assert (report.call, report.event) == ("", LineSeen("101", busy=True))
 
 
 def test_a_list_keeps_its_order_and_each_fact_its_own_payload() -> None:
@@ -236,7 +239,7 @@ def test_every_event_of_the_manual_is_understood() -> None:
     events = [one(body).event for body in examples("event")]
     assert {type(event) for event in events} == {
         CallArrived, AdviceAsked, LegRinging, LegAnswered, LegEnded, TalkStarted, TalkEnded, CallerHungUp, FallbackTook,
-        FallbackServed, DeviceSeen,
+        FallbackServed, DeviceSeen, LineSeen,
     }  # fmt: skip
 
 
