@@ -11,13 +11,17 @@ import random
 import secrets
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import aiohttp
 import typer
 
 from router.basis.people import Chain, Directory, Line, Person
+from router.chains.roster import ROSTER
+from router.chat_notify.buttons import Signer
 from simulators.pbx.http import PbxServer
 from simulators.pbx.phones import SECOND_US, Call, Deed, Deeds, Leg, Outcome, Phone
 from simulators.pbx.switchboard import Switchboard
@@ -103,6 +107,19 @@ async def clients(board: Switchboard, pbx: PbxServer, dice: random.Random, every
         await asyncio.sleep(dice.expovariate(1 / every_s))
 
 
+async def say_here(links: Mapping[str, str], signer: Signer, dice: random.Random) -> None:
+    """Heads who were asked whether they are there, or are paused, come back to their inboxes now and then and say so."""
+    async with aiohttp.ClientSession() as browser:
+        while True:
+            await asyncio.sleep(dice.uniform(6, 14))
+            person, link = dice.choice(list(links.items()))
+            card = f"{ROSTER}/here-{person}"
+            press = {"proof": signer.form(link.rsplit("/", 1)[-1]), "card": card, "button": "here"}
+            with suppress(aiohttp.ClientError):  # the office is being closed
+                async with browser.post(f"{link}/press", data=press, allow_redirects=False):
+                    pass
+
+
 def _document(host: str, port: int, data: Path, command_url: str, public_url: str) -> dict[str, Any]:
     return {
         "server": {"host": host, "port": port, "data": str(data), "public_url": public_url, "log": "text"},
@@ -130,13 +147,16 @@ async def _office(host: str, port: int, data: Path, seed: int, every_s: float) -
     server_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{port}"
     async with PbxServer(board, server_url=f"{server_url}/webhooks/pbx/{PBX}", secret=key) as pbx:
         config = config_of(_document(host, port, data, pbx.command_url, server_url), demo=True)
-        links = [(actor.name, personal_link(server_url, config.secret, actor.id)) for actor in PEOPLE]
+        inboxes = {actor.id: personal_link(server_url, config.secret, actor.id) for actor in PEOPLE}
+        links = [(actor.name, inboxes[actor.id]) for actor in PEOPLE]
         _greet(server_url, [("Дежурный канал", personal_link(server_url, config.secret, "duty")), *links])
         traffic = asyncio.create_task(clients(board, pbx, dice, every_s))
+        presence = asyncio.create_task(say_here(inboxes, Signer(config.secret), random.Random(seed)))
         try:
             await serve_until_stopped(config, directory())
         finally:
             traffic.cancel()
+            presence.cancel()
 
 
 def _kept_secret(data: Path) -> str:
