@@ -108,7 +108,7 @@ async def clients(board: Switchboard, pbx: PbxServer, dice: random.Random, every
 
 
 async def say_here(links: Mapping[str, str], signer: Signer, dice: random.Random) -> None:
-    """Heads who were asked whether they are there, or are paused, come back to their inboxes now and then and say so."""
+    """Heads who were asked whether they are there, or paused, come back to their inboxes now and then and say so."""
     async with aiohttp.ClientSession() as browser:
         while True:
             await asyncio.sleep(dice.uniform(6, 14))
