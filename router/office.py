@@ -17,13 +17,24 @@ from router.chains.call import CallMachine
 from router.chains.call_states import CallSeen, Connecting, Filed, Opening, Ringing, Stranger, Waiting
 from router.chains.callback import CallbackMachine
 from router.chains.choice import Sight, person_key
-from router.chains.events import CallArrived, Disposition, FallbackServed, LegAnswered, TalkConfirmed, TalkStarted
+from router.chains.events import (
+    CallArrived,
+    Disposition,
+    FallbackServed,
+    LegAnswered,
+    TalkConfirmed,
+    TalkStarted,
+    TalkTransferred,
+)
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Terms, with_deviations
 from router.engine.core import Core, Look
 from router.telephony_adapter.port import Abilities
 
 NOTHING = CallSeen()
+
+Naming = LegAnswered | TalkStarted | TalkConfirmed | TalkTransferred
+"""Facts that name an extension: whose it is, is looked up."""
 
 
 def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine]:
@@ -70,8 +81,9 @@ class Office:
         sights = self._sights(chain, plan.value, roster, core) if plan is not None else ()
         back = _back(state, roster) if isinstance(state, Ringing | Waiting | Connecting) else ()
         answerer = ""
-        if isinstance(event, LegAnswered | TalkStarted | TalkConfirmed) and event.extension and roster.directory:
-            answerer = self._owner(roster.directory, event.extension)
+        named = event.extension if isinstance(event, Naming) else ""
+        if named and roster.directory:
+            answerer = self._owner(roster.directory, named)
         if opening is None and not sights and not answerer and not back:
             return NOTHING
         return CallSeen(opening, sights, answerer, back)

@@ -23,6 +23,7 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.effects import RingLeg
@@ -40,6 +41,8 @@ from router.chains.events import (
     TalkConfirmed,
     TalkEnded,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
 )
 from router.engine.core import Admission
 from router.engine.journal import EffectId, Order
@@ -128,6 +131,8 @@ class _Comparison:
             self._compare_connecting(live, state.hop, legs, sight)
         elif isinstance(state, Talking):
             self._compare_talk(live, state, legs, sight)
+        elif isinstance(state, Transferring):
+            self._compare_transfer(live, state, legs, sight)
         elif isinstance(state, Waiting | HandedOver | Stranger) and sight.talking_leg:
             self._admit(live, TalkStarted(sight.talking_leg, sight.talking_extension))
         if not isinstance(state, Stranger):
@@ -164,7 +169,7 @@ class _Comparison:
             return
         if isinstance(state, Talking):
             self._admit(live, TalkEnded(Party.UNKNOWN))
-        elif not isinstance(state, Stranger):
+        elif not isinstance(state, Stranger | Transferring):
             self._talked_unseen(live, state)
         self._admit(live, CallerHungUp())
 
@@ -222,13 +227,34 @@ class _Comparison:
 
     def _compare_talk(self, live: LiveCall, state: Talking, legs: dict[str, LegSight], sight: CallSight) -> None:
         if sight.talking_leg:
-            same = sight.talking_leg == state.end.leg
-            event = TalkConfirmed if same else TalkStarted
-            self._admit(live, event(sight.talking_leg, sight.talking_extension))
+            self._admit(live, self._who_talks(state, sight))
             return
         found = legs.get(state.end.leg)
         if found is None or found.state == "ended":
             self._admit(live, TalkEnded(Party.UNKNOWN))
+
+    @staticmethod
+    def _who_talks(state: Talking, sight: CallSight) -> Event:
+        """The same one still talks; or another one does now: he was transferred while nobody listened."""
+        leg, extension = sight.talking_leg, sight.talking_extension
+        known = state.end.leg == leg and (not extension or not state.end.extension or extension == state.end.extension)
+        if known:
+            return TalkConfirmed(leg, extension)
+        if not state.end.leg or extension == state.end.extension:
+            return TalkStarted(leg, extension)
+        return TalkTransferred(Transfer.UNKNOWN, leg, extension)
+
+    def _compare_transfer(
+        self, live: LiveCall, state: Transferring, legs: dict[str, LegSight], sight: CallSight
+    ) -> None:
+        """A transfer under way: the new one talks, his phone still rings, or it is over."""
+        pending = state.file.passed[-1].to_leg
+        if sight.talking_leg:
+            self._admit(live, TalkStarted(sight.talking_leg, sight.talking_extension))
+            return
+        found = legs.get(pending)
+        if pending and (found is None or found.state == "ended"):
+            self._admit(live, LegEnded(pending, Disposition.NO_ANSWER))
 
     def _compare_fading(self, live: LiveCall, fading: list[str], legs: dict[str, LegSight]) -> None:
         for leg in fading:

@@ -17,7 +17,7 @@ Had nobody picked up, the window would have ended at 40.0 s sharp: the ring unde
 the PBX's fallback or released, and a call-back entry is opened by a message in the same transaction.
 
 States: `Ringing` (one phone rings), `Waiting` (no head is free), `Connecting` (picked up, not yet in talk), `Talking`,
-`HandedOver` (the PBX's fallback has it), `Ended`, and `Stranger` (facts came before the arrival was reported; one that
+`Transferring` (the client is passed on, another phone rings), `HandedOver` (the PBX's fallback has it), `Ended`, and `Stranger` (facts came before the arrival was reported; one that
 says where the call is, a talk or the fallback, leads on to that state at once, and the papers follow with the arrival).
 """
 
@@ -43,6 +43,7 @@ from router.basis.machine import (
 )
 from router.chains import call_moves as move
 from router.chains import call_talk as talk
+from router.chains import call_transfer as transfer
 from router.chains.call_states import (
     CallEffect,
     CallEvent,
@@ -56,6 +57,7 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.choice import person_key
@@ -88,7 +90,11 @@ from router.chains.events import (
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
     VerdictGiven,
 )
 
@@ -131,6 +137,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 return _while_connecting(state, event, seen, at)
             case Talking():
                 return _while_talking(state, event, seen, at)
+            case Transferring():
+                return _while_transferring(state, event, seen, at)
             case HandedOver():
                 return _while_handed_over(state, event, seen, at)
             case Ended():
@@ -152,6 +160,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
             case Talking(file, _, confirmed, check, holds):
                 keeps_until = Instant(confirmed + file.terms.unconfirmed_talk) if holds else NEVER
                 return min(check, next_fade(file), keeps_until)
+            case Transferring(file, _, check):
+                return min(check, next_fade(file), Instant(file.passed[-1].at + file.terms.unconfirmed_talk))
             case HandedOver(file, until):
                 return min(until, next_fade(file))
             case Ended(file, _, wrap_until):
@@ -295,6 +305,10 @@ def _while_connecting(state: Connecting, event: CallEvent, seen: CallSeen, at: I
 def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
     file, end = state.file, state.end
     match event:
+        case TalkTransferred():
+            return transfer.transferred(state, event, seen, at)
+        case TalkHeld() | TalkResumed():
+            return transfer.on_hold(state, event, at)
         case TalkEnded(by):
             return talk.talk_over(state, by, at)
         case CallerHungUp():
@@ -313,6 +327,33 @@ def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant
         case VerdictGiven():
             return talk.marked(state, event, at)
         case LegAnswered(leg) if leg != end.leg:
+            return talk.late_answer(state, event, seen, at)
+        case _:
+            return _in_any_live_state(state, event, seen, at)
+
+
+def _while_transferring(state: Transferring, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
+    file, pending = state.file, state.file.passed[-1]
+    match event:
+        case TalkStarted() | TalkConfirmed():
+            return transfer.taken(state, event, seen, at)
+        case TalkTransferred():
+            return transfer.passed_again(state, event, seen, at)
+        case LegEnded(leg) if leg and leg == pending.to_leg:
+            return transfer.not_taken(state, at)
+        case TalkEnded():
+            return transfer.not_taken(state, at)
+        case CallerHungUp():
+            return transfer.caller_gone(state, at)
+        case DeadlineReached(deadline) if deadline == CALL.deadline(state):
+            return transfer.transfer_time(state, at)
+        case FallbackTook():
+            return Step(transfer.in_fallback(state, at), closed=Keys.whole_call(file.pbx, file.call))
+        case FallbackServed():
+            return move.served(file, event, at)
+        case VerdictGiven():
+            return talk.marked(state, event, at)
+        case LegAnswered(leg) if is_fading(file, leg):
             return talk.late_answer(state, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
@@ -360,6 +401,8 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
             return talk.talk_after_the_end(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
             return talk.more_evidence(state, event, seen, at)
+        case TalkTransferred() if end.outcome is Outcome.ANSWERED:
+            return transfer.transferred_before_the_end(state, event, seen, at)
         case TalkEnded(by) if end.by is Party.UNKNOWN:
             return Step(msgspec.structs.replace(state, end=msgspec.structs.replace(end, by=by)))
         case LegAnswered(leg) if is_fading(file, leg):
@@ -376,6 +419,8 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return move.stranger_arrived(state, event, seen, at)
         case TalkStarted() | TalkConfirmed() | TalkEnded():
             return talk.stranger_talked(move.file_of_stranger(state), event, seen, at, over=state.over)
+        case TalkTransferred():
+            return _transferred_untold(state, event, seen, at)
         case CallerHungUp():
             return Step(msgspec.structs.replace(state, over=True), closed=Keys.whole_call(state.pbx, state.call))
         case FallbackTook():
@@ -391,7 +436,7 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return Step(state, reply="too_early")
         case (
             LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
-            | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
+            | TalkHeld() | TalkResumed() | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)  # about legs that this call, for all that is known, never ordered
         case _:
@@ -419,15 +464,31 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return move.taken_by_fallback(state, at)
         case FallbackServed() if isinstance(state, Ringing | Waiting | Connecting):
             return move.served_meanwhile(state, event, at)
+        case TalkTransferred() if not isinstance(state, Talking | Transferring):
+            return _transferred_untold(state, event, seen, at)
         case CallArrived():
             return move.arrived_late(state, event, seen, at)
         case (
             LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded() | CallerHungUp()
-            | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside() | Nudged()
+            | TalkHeld() | TalkResumed() | TalkTransferred() | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)
         case _:
             assert_never(event)
+
+
+def _transferred_untold(state: CallState, event: TalkTransferred, seen: CallSeen, at: Instant) -> CallStep:
+    """A talk that was not reported is passed on: it was, and another one has the client, or is about to."""
+    blind = event.how is Transfer.BLIND
+    if blind and isinstance(state, Ringing):
+        # Whoever is rung either was the one who talked, and is done, or rings for nothing.
+        file, effects = move.stopped(state.file, state.hop, Disposition.ELSEWHERE, "elsewhere", at)
+        begun = talk.talk(file, TalkStarted(""), seen, at, effects)
+    elif blind or isinstance(state, Connecting):
+        begun = CALL.step(state, TalkStarted(""), seen, at)
+    else:
+        return CALL.step(state, TalkStarted(event.leg, event.extension), seen, at)
+    return transfer.after_a_talk_untold(begun, event, seen, at) if isinstance(begun.state, Talking) else begun
 
 
 def _refiled(state: CallState, file: File) -> CallState:

@@ -85,8 +85,8 @@ def arrived_late(state: Filed, event: CallArrived, seen: CallSeen, at: Instant) 
 def _with_papers(state: Filed, papers: File) -> CallStep:
     if not isinstance(state, Talking | Ended) or state.end.outcome is not Outcome.ANSWERED:
         return Step(msgspec.structs.replace(state, file=papers))
-    papers, card = cards.answer_card(papers, state.end, state.end.at if isinstance(state, Ended) else None)
-    return Step(msgspec.structs.replace(state, file=papers), (card,))
+    papers, shown = cards.talk_cards(papers, state.end, state.end.at if isinstance(state, Ended) else None)
+    return Step(msgspec.structs.replace(state, file=papers), shown)
 
 
 def _papers(file: File, event: CallArrived, seen: CallSeen, arrived_at: Instant) -> File:
@@ -344,8 +344,8 @@ def end(
     file, over = cards.late_cards_over(file, how.outcome)
     effects = (*effects, *over)
     if how.outcome is Outcome.ANSWERED:
-        file, card = cards.answer_card(file, how, how.at)
-        effects = (*effects, card)
+        file, shown = cards.talk_cards(file, how, how.at)
+        effects = (*effects, *shown)
     if how.outcome in MISSED:
         messages: tuple[Message, ...] = (owe(file, how.outcome),)
         file = msgspec.structs.replace(file, owed=True)

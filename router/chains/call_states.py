@@ -20,7 +20,10 @@ from router.chains.events import (
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
     VerdictGiven,
 )
 from router.chains.terms import Plan
@@ -62,6 +65,18 @@ class Talking(State, frozen=True):
     check: Instant
     holds: bool = True
     """Whether the talker is still claimed by this call (a later fact may have given him to another)."""
+    held: Instant | None = None
+    """Since when the client has been on hold."""
+
+
+class Transferring(State, frozen=True):
+    """A head passed the client on blindly: another phone rings, and nobody talks with him."""
+
+    file: File
+    """Its last `passed` is the transfer under way."""
+    end: End
+    """The talk until then; becomes the call's end if the client hangs up."""
+    check: Instant
 
 
 class HandedOver(State, frozen=True):
@@ -96,10 +111,10 @@ class Stranger(State, frozen=True):
     """The caller is gone already."""
 
 
-Filed = Ringing | Waiting | Connecting | Talking | HandedOver | Ended
+Filed = Ringing | Waiting | Connecting | Talking | Transferring | HandedOver | Ended
 """States that have a file."""
 
-CallState = Ringing | Waiting | Connecting | Talking | HandedOver | Ended | Stranger
+CallState = Ringing | Waiting | Connecting | Talking | Transferring | HandedOver | Ended | Stranger
 
 CallEvent = (
     CallArrived
@@ -109,6 +124,9 @@ CallEvent = (
     | LegEnded
     | TalkStarted
     | TalkConfirmed
+    | TalkHeld
+    | TalkResumed
+    | TalkTransferred
     | TalkEnded
     | CallerHungUp
     | FallbackTook

@@ -42,6 +42,17 @@ class Party(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Transfer(StrEnum):
+    """How a client is transferred."""
+
+    BLIND = "blind"
+    """The new phone rings first; a talk with it is reported by `TalkStarted`."""
+    ATTENDED = "attended"
+    """The head asked the other one first: they talk at once."""
+    UNKNOWN = "unknown"
+    """Seen afterwards: another one talks with the client now."""
+
+
 # --- what the PBX reports ---------------------------------------------------------------------------------------
 
 
@@ -95,6 +106,30 @@ class TalkConfirmed(Event, frozen=True):
 
     leg: str
     extension: str = ""
+
+
+class TalkHeld(Event, frozen=True):
+    """The client is on hold: he hears music, the talk goes on."""
+
+    leg: str = ""
+
+
+class TalkResumed(Event, frozen=True):
+    """The client is back from hold."""
+
+    leg: str = ""
+
+
+class TalkTransferred(Event, frozen=True):
+    """A head transferred the client. It stands instead of the end of his talk: the client's talk goes on."""
+
+    how: Transfer
+    leg: str = ""
+    """The PBX's id of the new talker's leg; ours where it is one that we ordered; empty: it names none."""
+    extension: str = ""
+    """Where to, inside the house; empty: outside, or not told."""
+    number: Token | None = None
+    """Token of the number outside that he was transferred to."""
 
 
 class TalkEnded(Event, frozen=True):

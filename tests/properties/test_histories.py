@@ -19,7 +19,7 @@ SEARCH = settings(max_examples=4000 if DEEP else 120, derandomize=not DEEP, dead
 TWICE = settings(max_examples=1000 if DEEP else 40, derandomize=not DEEP, deadline=None)
 
 _WORDS = get_args(Told)
-_LIKELY = ("arrived", "answered", "ended", "ringing", "talk", "gone")
+_LIKELY = ("arrived", "answered", "ended", "ringing", "talk", "transfer", "gone")
 _call = st.integers(0, CALLS - 1)
 _which = st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5])  # mostly the latest ring
 _fact = st.tuples(st.sampled_from(_LIKELY) | st.sampled_from(_WORDS), _which, st.integers(0, 14))

@@ -31,7 +31,11 @@ from router.chains.events import (
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
     VerdictGiven,
     WentAway,
 )
@@ -55,7 +59,7 @@ SLOW = Backoff(Duration(2 * SECOND), 1, Duration(2 * SECOND), Duration(12 * 3600
 
 Told = Literal[
     "arrived", "asked", "ringing", "answered", "ended", "talk", "confirmed", "talk_over", "gone", "took", "record",
-    "served", "verdict", "take", "lost", "nudged",
+    "served", "verdict", "take", "lost", "nudged", "transfer", "held", "resumed",
 ]  # fmt: skip
 
 
@@ -132,6 +136,14 @@ class World(Stage):
                 return TalkStarted(name, extension)
             case "confirmed":
                 return TalkConfirmed(name, extension)
+            case "transfer":
+                how = list(Transfer)[detail % len(Transfer)]
+                new = [f"c{call}.x{detail % 2}", "", name][leg % 3]
+                return TalkTransferred(how, new, extension, "t_outside" if detail % 5 == 0 else None)
+            case "held":
+                return TalkHeld(name)
+            case "resumed":
+                return TalkResumed(name)
             case "talk_over":
                 return TalkEnded(list(Party)[detail % len(Party)])
             case "gone":
@@ -265,7 +277,8 @@ class World(Stage):
             return
         entry = self.core.live.get(chain.replace("call:", "callback:", 1))
         if state.end.outcome in MISSED:
-            assert chain not in self._talked, f"{chain} was answered and counts as {state.end.outcome}"
+            passed = state.file.passed and (state.file.passed[-1].lost or state.end.outcome.startswith("fallback"))
+            assert chain not in self._talked or passed, f"{chain} was answered and counts as {state.end.outcome}"
             assert entry is not None, f"{chain} was missed and nobody owes a call-back"
         else:
             assert entry is None or not isinstance(entry.state, Open), f"{chain} was served and is still owed"
@@ -281,6 +294,9 @@ class World(Stage):
                 self._talked.add(record.chain)
             call = record.chain.rsplit(":", 1)[-1]
             open_legs = self._open.setdefault(call, set())
+            attended = isinstance(event, TalkTransferred) and event.how is not Transfer.BLIND
+            if attended:
+                self._talked.add(record.chain)
             if isinstance(event, LegEnded):
                 open_legs.discard(event.leg)
             for order in record.orders:

@@ -9,7 +9,7 @@
         .connects("boris").talks("boris")     asserts the order; then the fact that they talk
         .shows("verdict_asked", to="boris"))
 
-Facts: calls, answers, declines, ends, phone_rings, talks, talk_confirmed, talk_ends, hangs_up, fallback_took, record,
+Facts: calls, answers, declines, ends, phone_rings, talks, talk_confirmed, talk_ends, hangs_up, held, resumed, passes, passes_after_asking, takes, foreign_leg_ends, fallback_took, record,
 presses, marks, goes_away, comes_back, device, fact. Everything else asserts. Every order to the PBX has to be named by
 the play before time goes on, else it fails: nothing happens unseen. Seconds count from the beginning of the play.
 """
@@ -29,7 +29,7 @@ from router.chains.callback import Closed, Open
 from router.chains.choice import person_key
 from router.chains.effects import ShowCard
 from router.chains.enquiry import Hop, Outcome
-from router.chains.events import Disposition, Party
+from router.chains.events import Disposition, Party, Transfer
 from router.chains.roster import ROSTER
 from router.engine.core import Admission
 from router.office import call_chain
@@ -133,6 +133,35 @@ class Play:
     def talk_confirmed(self, head: str) -> Self:
         """Asked, the PBX says that they still talk."""
         return self.fact(fact.TalkConfirmed(self.leg(head)))
+
+    def held(self, head: str = "") -> Self:
+        """The client is put on hold."""
+        return self.fact(fact.TalkHeld(self.leg(head) if head else ""))
+
+    def resumed(self, head: str = "") -> Self:
+        """The client is taken back."""
+        return self.fact(fact.TalkResumed(self.leg(head) if head else ""))
+
+    def passes(self, to: str, leg: str = "x1", how: Transfer = Transfer.BLIND) -> Self:
+        """Whoever talks transfers the client, blindly, to a head (or an extension); `leg`: the PBX's id of the new one."""
+        return self.fact(fact.TalkTransferred(how, leg, extension_of(to) if to in HEADS else to))
+
+    def passes_after_asking(self, to: str, leg: str = "x1") -> Self:
+        """The same after he asked the other one."""
+        return self.passes(to, leg, Transfer.ATTENDED)
+
+    def takes(self, head: str, leg: str = "x1") -> Self:
+        """The new one talks with the client."""
+        return self.fact(fact.TalkStarted(leg, extension_of(head) if head in HEADS else head))
+
+    def foreign_leg_ends(self, leg: str = "x1", how: Disposition = Disposition.NO_ANSWER) -> Self:
+        """A leg that a transfer made is over."""
+        return self.fact(fact.LegEnded(leg, how))
+
+    def stops_leg(self, leg: str = "x1") -> Self:
+        """A leg that a transfer made is told to stop."""
+        self._take(ask.StopLeg, lambda effect: effect.leg == leg, f"a stop of {leg}")
+        return self
 
     def talk_ends(self, by: Party = Party.UNKNOWN) -> Self:
         """The talk is over."""
