@@ -341,10 +341,10 @@ def _while_transferring(state: Transferring, event: CallEvent, seen: CallSeen, a
             return transfer.passed_again(state, event, seen, at)
         case LegEnded(leg) if leg and leg == pending.to_leg:
             return transfer.not_taken(state, at)
+        case CallerHungUp() | TalkEnded(Party.CALLER):
+            return transfer.caller_gone(state, at)
         case TalkEnded():
             return transfer.not_taken(state, at)
-        case CallerHungUp():
-            return transfer.caller_gone(state, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
             return transfer.transfer_time(state, at)
         case FallbackTook():
@@ -458,6 +458,8 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return move.take_pressed(state, by, seen, at)
         case VerdictGiven():
             return Step(state, reply="too_early")
+        case TalkEnded() if isinstance(state, HandedOver) and file.passed:
+            return Step(state)  # about the talk before he was passed on: nobody has had him since
         case TalkEnded(by) if isinstance(state, Ringing | Waiting | Connecting | HandedOver):
             return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):

@@ -122,7 +122,9 @@ def transferred_before_the_end(state: Ended, event: TalkTransferred, seen: CallS
         old = msgspec.structs.replace(_end_of(entry, old, old.at), by=old.by)
     file = msgspec.structs.replace(file, passed=(*file.passed, entry))
     file, shown = cards.talk_cards(file, old, old.at)
-    return Step(msgspec.structs.replace(state, file=file, end=old), shown)
+    # The pause after the talk was the other one's: the one who is named now was never kept for it.
+    wrap_until = state.wrap_until if old.person == state.end.person else Instant(0)
+    return Step(msgspec.structs.replace(state, file=file, end=old, wrap_until=wrap_until), shown)
 
 
 # --- nobody takes him -------------------------------------------------------------------------------------------

@@ -217,6 +217,18 @@ def test_the_client_hangs_up_while_the_new_phone_rings() -> None:
     assert filed(play).passed[0].lost
 
 
+def test_the_end_of_a_talk_that_never_was_is_the_client_gone() -> None:
+    """Some PBXs tell the client's hanging up as the end of the talk first. Found on the wire."""
+    play = in_talk().passes("clara").stops("anna").talk_ends(Party.CALLER).stops_leg("x1")
+    play.is_over(Outcome.ANSWERED, Party.CALLER, "anna").hangs_up().is_over(Outcome.ANSWERED, Party.CALLER, "anna")
+
+
+def test_an_old_end_told_when_the_reserve_line_has_him() -> None:
+    """Found on the wire: the talk with Anna was taken for his answer there."""
+    play = in_talk().passes("clara").stops("anna").foreign_leg_ends().hands_over().talk_ends().is_now(HandedOver)
+    play.hangs_up().is_over(Outcome.CALLER_LEFT).owes(Outcome.CALLER_LEFT)
+
+
 def test_a_transfer_into_the_reserve_line() -> None:
     """The PBX's own plan has him now: its record tells the rest."""
     play = in_talk().passes("500").stops("anna").fallback_took().is_now(HandedOver, took=True).record("9")

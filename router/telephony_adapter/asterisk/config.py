@@ -79,6 +79,10 @@ class AsteriskSettings(BaseModel):
         found = re.fullmatch(_backwards(self.endpoint, self.extension_pattern), endpoint)
         return found["extension"] if found else ""
 
+    def is_extension(self, number: str) -> bool:
+        """Whether it looks like one of the house."""
+        return bool(re.fullmatch(self.extension_pattern, number))
+
     def timeout_of(self, ring_us: int, *, timed_by_pbx: bool) -> int:
         """Whole seconds for originate (ARI rest-api/api-docs/channels.json: int, seconds; 0 would mean 30)."""
         if timed_by_pbx:

@@ -21,6 +21,7 @@ OTHER_HALF = ";2"
 EVENTS = (
     "StasisStart", "StasisEnd", "ChannelStateChange", "Dial", "ChannelHangupRequest", "ChannelDestroyed",
     "ChannelEnteredBridge", "ChannelLeftBridge", "ApplicationReplaced",
+    "ChannelHold", "ChannelUnhold", "ChannelConnectedLine",
 )  # fmt: skip
 """All that is asked for: one talk makes about 60 events, 40 of them ChannelVarset (measured on Asterisk 22)."""
 
@@ -100,6 +101,8 @@ class Happening(msgspec.Struct, frozen=True):
     """ChannelDestroyed: the SIP status; made up from the cause where no SIP answer came."""
     soft: bool = False
     """ChannelHangupRequest."""
+    replace_channel: Channel | None = None
+    """StasisStart: whose place in our bridge it takes."""
 
 
 class Trouble(msgspec.Struct, frozen=True):

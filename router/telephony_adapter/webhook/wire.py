@@ -34,7 +34,11 @@ from router.chains.events import (
     LegRinging,
     Party,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
 )
 from router.telephony_adapter.port import CallSight, LegSight, Report, Sighting, UnknownPayload
 
@@ -77,6 +81,21 @@ class _TalkStarted(_Told, frozen=True, tag="talk.started", gc=False):
     extension: str = ""
 
 
+class _TalkHeld(_Told, frozen=True, tag="talk.held", gc=False):
+    leg: str = ""
+
+
+class _TalkResumed(_Told, frozen=True, tag="talk.resumed", gc=False):
+    leg: str = ""
+
+
+class _TalkTransferred(_Told, frozen=True, tag="talk.transferred", gc=False):
+    how: str = ""
+    leg: str = ""
+    extension: str = ""
+    number: str | None = None
+
+
 class _TalkEnded(_Told, frozen=True, tag="talk.ended", gc=False):
     by: str = ""
 
@@ -109,6 +128,9 @@ _AnyTold = (
     | _LegAnswered
     | _LegEnded
     | _TalkStarted
+    | _TalkHeld
+    | _TalkResumed
+    | _TalkTransferred
     | _TalkEnded
     | _CallEnded
     | _FallbackTook
@@ -171,6 +193,13 @@ def _report(told: _AnyTold, origin: str, raw: bytes) -> Report:
             event = LegEnded(told.leg, disposition(told.how), told.code)
         case _TalkStarted():
             event = TalkStarted(told.leg, told.extension)
+        case _TalkHeld():
+            event = TalkHeld(told.leg)
+        case _TalkResumed():
+            event = TalkResumed(told.leg)
+        case _TalkTransferred():
+            event = TalkTransferred(_TRANSFERS.get(told.how, Transfer.UNKNOWN), told.leg, told.extension)
+            return Report(told.call, event, {"number": told.number} if told.number else {}, origin, raw)
         case _TalkEnded():
             event = TalkEnded(_PARTIES.get(told.by, Party.UNKNOWN))
         case _CallEnded():
@@ -189,6 +218,7 @@ def _report(told: _AnyTold, origin: str, raw: bytes) -> Report:
     return Report(told.call, event, {}, origin, raw)
 
 
+_TRANSFERS = {how.value: how for how in Transfer}
 _PARTIES = {party.value: party for party in Party}
 _DISPOSITIONS = {disposition.value: disposition for disposition in Disposition}
 

@@ -253,6 +253,10 @@ class Office:
         """Path of a head's personal page."""
         return personal_link(PUBLIC_URL, self._secret, f"h{head}").removeprefix(PUBLIC_URL)
 
+    def duty(self) -> str:
+        """Path of the duty page."""
+        return personal_link(PUBLIC_URL, self._secret, "duty").removeprefix(PUBLIC_URL)
+
     def metric(self, name: str) -> float:
         """The value of a metric without labels."""
         found = re.search(rf"^{name} (\S+)$", self.page("/metrics"), re.MULTILINE)

@@ -17,12 +17,15 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 from tests.e2e.asterisk.rig.asterisk import Head
 from tests.e2e.asterisk.rig.audio import Audio
+
+T = TypeVar("T")
 
 LIMIT_S = 20.0
 """An answer of Asterisk takes milliseconds; a machine at work on something else may need much longer."""
@@ -83,6 +86,8 @@ class DeskPhone:
         self._socket.bind(("127.0.0.1", head.port))
         self._socket.settimeout(0.1)
         self._news = threading.Condition()
+        self.answers_only: Callable[[Message], bool] = lambda _: True
+        """Which calls he picks up; the others ring."""
         self._over = False
         self._timers: list[threading.Timer] = []
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -113,7 +118,7 @@ class DeskPhone:
         )
 
     def wait_for_end(self, dialog: Dialog) -> None:
-        """The other side hung up."""
+        """The other side hung up, or this one after a transfer."""
         self._wait(lambda: dialog.over or None, "nobody hangs up")
 
     def hold(self, dialog: Dialog) -> int:
@@ -152,6 +157,7 @@ class DeskPhone:
 
     def cancel(self, dialog: Dialog) -> None:
         """Hang up before he answers."""
+        self._wait(lambda: any(one.status >= 180 for one in dialog.answers.get(1, ())) or None, "it does not ring")
         request = self._request(dialog, "CANCEL", branch=f"z9hG4bK-{dialog.id[:12]}-{dialog.cseq}")
         self._send(request)
 
@@ -197,8 +203,6 @@ class DeskPhone:
     def _request(self, dialog: Dialog, method: str, *, body: str = "", more: str = "", branch: str = "") -> str:
         number = dialog.cseq
         branch = branch or f"z9hG4bK-{dialog.id[:12]}-{number}"
-        if method == "ACK":
-            branch += "-ack"
         kind = "Content-Type: application/sdp\r\n" if body else ""
         return (
             f"{method} {dialog.target} SIP/2.0\r\n"
@@ -247,7 +251,9 @@ class DeskPhone:
                 dialog.up = True
                 self._hears(message)
             kept, dialog.cseq = dialog.cseq, int(number)
-            self._send(self._request(dialog, "ACK"))
+            # of a refusal it belongs to the INVITE's transaction (RFC 3261 17.1.1.3), of a 200 it is one of its own
+            branch = f"z9hG4bK-{dialog.id[:12]}-{number}" + ("-ack" if message.status < 300 else "")
+            self._send(self._request(dialog, "ACK", branch=branch))
             dialog.cseq = kept
         dialog.answers.setdefault(int(number), []).append(message)
 
@@ -269,6 +275,12 @@ class DeskPhone:
         if message.method == "NOTIFY":
             dialog.notified.append(message.body.partition("\r\n")[0])
         self._reply(message, 200, "OK", dialog)
+        if dialog.notified[-1:] == ["SIP/2.0 200 OK"] and not dialog.over:
+            # RFC 5589 6.1: whoever transferred hangs up himself. Asterisk waits for it: it sent no BYE within 20 s.
+            dialog.over = True
+            self.audio.send_to(None)
+            dialog.cseq += 1
+            self._send(self._request(dialog, "BYE"))
         if message.method in ("BYE", "CANCEL"):
             dialog.over, dialog.last_reason = True, message.header("reason")
             self.audio.send_to(None)
@@ -281,6 +293,8 @@ class DeskPhone:
         dialog = Dialog(message.header("call-id"), to, message.header("from"), target, cseq=100, invite=message)
         self.dialogs[dialog.id] = dialog
         self._reply(message, 180, "Ringing", dialog)
+        if not self.answers_only(message):
+            return
         timer = threading.Timer(self._after_s, self._picks_up, (dialog, message))
         timer.daemon = True
         self._timers.append(timer)
@@ -304,7 +318,7 @@ class DeskPhone:
             f"{kind}Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
-    def _wait(self, holds, what):  # type: ignore[no-untyped-def]
+    def _wait(self, holds: Callable[[], T | None], what: str) -> T:
         limit = time.monotonic() + LIMIT_S
         with self._news:
             while not (value := holds()):
