@@ -30,6 +30,7 @@ from router.engine.vault import TokenSource, Vault, random_token
 from router.health import add_health
 from router.office import Office, machines
 from router.switch import Switch
+from router.telephony_adapter.port import KeepsRecordings
 from router.web import Desk, add_pages
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Server:
         self.registry = parts.registry or REGISTRY
         self.metrics = EngineMetrics(self.engine, self.registry)
         self.inbox = Inbox(self.engine.store)
+        self.recordings = config.server.data / "recordings"
         self.switches = [self._switch(index) for index in range(len(config.telephones))]
         self.auditor = Auditor(self.engine, self.metrics.found)
         self.control = Control(self.engine, config.server.data)
@@ -86,8 +88,11 @@ class Server:
 
     def _switch(self, index: int) -> Switch:
         server = self.config.server
+        telephony = self.config.telephones[index]
+        if isinstance(telephony, KeepsRecordings):
+            telephony.recordings = self.recordings / telephony.name
         return Switch(
-            self.config.telephones[index],
+            telephony,
             self.engine,
             region=server.region,
             keep_raw=server.keep_raw,
@@ -165,6 +170,7 @@ class Server:
             public_url=server.public_url,
             language=server.language,
             demo=self.config.demo,
+            recordings=self.recordings,
         )
         add_pages(app, desk)
         add_health(app, self.engine, self.switches, self.registry)

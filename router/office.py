@@ -136,6 +136,7 @@ class Office:
             "hop_timer": HopTimer(abilities.owns_timer),
             "whole_second_timer": abilities.whole_second_timer,
             "can_connect_late": abilities.can_connect_late,
+            "can_record": abilities.can_record,
         }
         if not abilities.reports_ringing:
             changes["no_ringing_after"] = Duration(0)

@@ -17,8 +17,9 @@ Had nobody picked up, the window would have ended at 40.0 s sharp: the ring unde
 the PBX's fallback or released, and a call-back entry is opened by a message in the same transaction.
 
 States: `Ringing` (one phone rings), `Waiting` (no head is free), `Connecting` (picked up, not yet in talk), `Talking`,
-`Transferring` (the client is passed on, another phone rings), `HandedOver` (the PBX's fallback has it), `Ended`, and `Stranger` (facts came before the arrival was reported; one that
-says where the call is, a talk or the fallback, leads on to that state at once, and the papers follow with the arrival).
+`Transferring` (the client is passed on, another phone rings), `HandedOver` (the PBX's fallback has it), `Ended`, and
+`Stranger` (facts came before the arrival was reported; one that says where the call is, a talk or the fallback, leads
+on to that state at once, and the papers follow with the arrival).
 """
 
 from typing import ClassVar, assert_never
@@ -42,6 +43,7 @@ from router.basis.machine import (
     Wait,
 )
 from router.chains import call_moves as move
+from router.chains import call_recording as recording
 from router.chains import call_talk as talk
 from router.chains import call_transfer as transfer
 from router.chains.call_states import (
@@ -77,6 +79,7 @@ from router.chains.enquiry import (
     without_fading,
 )
 from router.chains.events import (
+    Announced,
     CallArrived,
     CallerHungUp,
     Disposition,
@@ -87,6 +90,10 @@ from router.chains.events import (
     LegEnded,
     LegRinging,
     Party,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     TakePressed,
     TalkConfirmed,
     TalkEnded,
@@ -402,7 +409,7 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
         case TalkStarted() | TalkConfirmed():
             return talk.more_evidence(state, event, seen, at)
         case TalkTransferred() if end.outcome is Outcome.ANSWERED:
-            return transfer.transferred_before_the_end(state, event, seen, at)
+            return transfer.transferred_before_the_end(state, event, seen)
         case TalkEnded(by) if end.by is Party.UNKNOWN:
             return Step(msgspec.structs.replace(state, end=msgspec.structs.replace(end, by=by)))
         case LegAnswered(leg) if is_fading(file, leg):
@@ -436,7 +443,9 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return Step(state, reply="too_early")
         case (
             LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
-            | TalkHeld() | TalkResumed() | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
+            | TalkHeld() | TalkResumed()
+            | Announced() | RecordingStarted() | RecordingFinished() | RecordingFailed() | RecordingKept()
+            | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)  # about legs that this call, for all that is known, never ordered
         case _:
@@ -452,6 +461,8 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return Step(_refiled(state, without_fading(file, leg)), closed=(move.leg_key(file, leg),))
         case ClaimLost(key):
             return Step(_refiled(state, unheld(file, key.removeprefix(person_key("")))))
+        case EffectDropped(key) if file.tape is not None and key == Keys.call(file.pbx, file.call, "record"):
+            return recording.heard(state, RecordingFailed(file.tape.name, "too_late"), at)
         case EffectDropped(key):
             return move.never_asked(state, key, seen, at)
         case TakePressed(by):
@@ -464,6 +475,10 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):
             return move.taken_by_fallback(state, at)
+        case Announced() | RecordingStarted() | RecordingFinished() | RecordingFailed() | RecordingKept():
+            return recording.heard(state, event, at)
+        case EffectAside(key, reason) if file.tape is not None and key == Keys.call(file.pbx, file.call, "keep"):
+            return recording.heard(state, RecordingFailed(file.tape.name, reason), at)
         case FallbackServed() if isinstance(state, Ringing | Waiting | Connecting):
             return move.served_meanwhile(state, event, at)
         case TalkTransferred() if not isinstance(state, Talking | Transferring):
@@ -472,7 +487,8 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return move.arrived_late(state, event, seen, at)
         case (
             LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded() | CallerHungUp()
-            | TalkHeld() | TalkResumed() | TalkTransferred() | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside() | Nudged()
+            | TalkHeld() | TalkResumed() | TalkTransferred() | FallbackTook() | FallbackServed() | DeadlineReached()
+            | Granted() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)
         case _:

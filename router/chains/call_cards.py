@@ -51,6 +51,7 @@ def _verdict_card(file: File, end: End, over_at: Instant | None) -> tuple[File, 
     if end.others:
         params["people"] = ",".join(sorted({end.person or end.extension, *end.others} - {""}))
         return _show(file, "verdict", DUTY, Face("two_answerers", params, buttons))
+    params |= _recording(file)
     person = asked(file, end)
     if not person:
         return _show(file, "verdict", DUTY, Face("unknown_answerer", params, buttons))
@@ -62,7 +63,7 @@ def _verdict_card(file: File, end: End, over_at: Instant | None) -> tuple[File, 
 
 
 def _passed_card(file: File, person: str, end: End, over_at: Instant | None) -> tuple[File, ShowCard]:
-    params = _params(file, person=person, talk_at=_talk_at(file, end), **_passed_on(file, person))
+    params = _params(file, person=person, talk_at=_talk_at(file, end), **_passed_on(file, person), **_recording(file))
     if over_at is not None:
         params["over_at"] = str(over_at)
     if file.verdicts:
@@ -72,6 +73,12 @@ def _passed_card(file: File, person: str, end: End, over_at: Instant | None) -> 
 
 def _talk_at(file: File, end: End) -> str:
     return str(file.passed[0].since if file.passed else end.talk_from or end.at)
+
+
+def _recording(file: File) -> dict[str, str]:
+    """Whoever has such a card may listen."""
+    kept = file.tape is not None and file.tape.state == "kept"
+    return {"recording": f"{file.pbx}/{file.tape.name}"} if kept and file.tape is not None else {}
 
 
 def _last_verdict(file: File) -> dict[str, str]:

@@ -11,6 +11,7 @@ import msgspec
 from router.basis.instants import MILLISECOND, SECOND, Duration, Instant
 from router.basis.machine import Effect, Message, Step
 from router.chains import call_cards as cards
+from router.chains import call_recording as recording
 from router.chains.call_states import (
     CallSeen,
     CallStep,
@@ -342,7 +343,7 @@ def end(
     `wrap_up`: the head has the pause after a talk.
     """
     file, over = cards.late_cards_over(file, how.outcome)
-    effects = (*effects, *over)
+    effects = (*effects, *over, *recording.left_on_pbx(file))
     if how.outcome is Outcome.ANSWERED:
         file, shown = cards.talk_cards(file, how, how.at)
         effects = (*effects, *shown)

@@ -6,9 +6,10 @@ from router.basis.instants import Instant
 from router.basis.machine import ClaimLost, DeadlineReached, EffectAside, EffectDropped, Granted, Nudged, State, Step
 from router.basis.pinned import Pinned
 from router.chains.choice import Sight
-from router.chains.effects import Connect, LookAtCall, Release, RingBack, RingLeg, SendToFallback, ShowCard, StopLeg
+from router.chains.effects import RecordingEffect, ShowCard, TelephonyEffect
 from router.chains.enquiry import End, File, Hop
 from router.chains.events import (
+    Announced,
     CallArrived,
     CallerHungUp,
     FallbackServed,
@@ -17,6 +18,10 @@ from router.chains.events import (
     LegAsked,
     LegEnded,
     LegRinging,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     TakePressed,
     TalkConfirmed,
     TalkEnded,
@@ -128,6 +133,11 @@ CallEvent = (
     | TalkResumed
     | TalkTransferred
     | TalkEnded
+    | Announced
+    | RecordingStarted
+    | RecordingFinished
+    | RecordingFailed
+    | RecordingKept
     | CallerHungUp
     | FallbackTook
     | FallbackServed
@@ -141,7 +151,7 @@ CallEvent = (
     | Nudged
 )
 
-CallEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall | ShowCard
+CallEffect = TelephonyEffect | RecordingEffect | ShowCard
 
 
 class Opening(msgspec.Struct, frozen=True):

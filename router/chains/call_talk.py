@@ -9,6 +9,7 @@ import msgspec
 from router.basis.instants import Instant
 from router.basis.machine import Effect, Step
 from router.chains import call_cards as cards
+from router.chains import call_recording as recording
 from router.chains.call_moves import end, leg_key, settled, stopped
 from router.chains.call_states import (
     CallSeen,
@@ -87,8 +88,9 @@ def _begin_talk(file: File, said: End, at: Instant, effects: tuple[Effect, ...] 
     file, over = cards.late_cards_over(file, Outcome.ANSWERED)
     file, shown = cards.talk_cards(file, said, None)
     file, messages = settled(file, said.person)
+    file, tape = recording.begin(file, at)
     state = Talking(file, said, at, Instant(at + file.terms.talk_check))
-    return Step(state, (*effects, *over, *shown), messages, closed)
+    return Step(state, (*effects, *over, *shown, *tape), messages, closed)
 
 
 def _hop_answered(file: File, hop: Hop, at: Instant) -> File:

@@ -1,9 +1,9 @@
 """What a call does about hold and transfer: the talk goes on, with another one.
 
-A blind transfer rings another phone first (`Transferring`); an attended one is a talk at once. Whoever passed the client
-on is free as soon as his own leg is over, whoever takes him is seized by the fact. The history of talkers is
-`File.passed` and, behind it, the call's end. If the new one does not take the client, he is not left in silence: what the
-terms have for the end of the window follows.
+A blind transfer rings another phone first (`Transferring`); an attended one is a talk at once. Whoever passed the
+client on is free as soon as his own leg is over, whoever takes him is seized by the fact. The history of talkers is
+`File.passed` and, behind it, the call's end. If the new one does not take the client, he is not left in silence: what
+the terms have for the end of the window follows.
 """
 
 import msgspec
@@ -108,7 +108,7 @@ def after_a_talk_untold(begun: CallStep, event: TalkTransferred, seen: CallSeen,
     )  # fmt: skip
 
 
-def transferred_before_the_end(state: Ended, event: TalkTransferred, seen: CallSeen, at: Instant) -> CallStep:
+def transferred_before_the_end(state: Ended, event: TalkTransferred, seen: CallSeen) -> CallStep:
     """Told after the call is over: who talked last is known only now."""
     old = state.end
     if _is_told(old.leg, old.extension, event) or any(
@@ -205,7 +205,9 @@ def _stop(file: File, leg: str, person: str, at: Instant) -> tuple[File, tuple[S
 def _entry(file: File, old: End, event: TalkTransferred, seen: CallSeen, at: Instant) -> Passed:
     since = talker_since(file, old)
     person = seen.answerer if event.extension else ""
-    return Passed(old.person, old.extension, old.leg, since, at, event.how, person, event.extension, event.leg, event.number)
+    return Passed(
+        old.person, old.extension, old.leg, since, at, event.how, person, event.extension, event.leg, event.number
+    )
 
 
 def _end_of(entry: Passed, old: End, at: Instant) -> End:

@@ -73,6 +73,21 @@ class Passed(msgspec.Struct, frozen=True):
     """The new one did not take him."""
 
 
+class Tape(msgspec.Struct, frozen=True):
+    """The recording of a call's talk."""
+
+    name: str
+    state: str
+    """`asked`, `asked_to_run`, `runs`, `failed`, `on_pbx`, `kept`."""
+    at: Instant
+    """Since when that is so."""
+    why: str = ""
+    """Code of a failure."""
+    duration_ms: int = 0
+    size: int = 0
+    """Bytes, once it is kept."""
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """One mark by one person; the last one counts."""
 
@@ -107,6 +122,8 @@ class File(msgspec.Struct, frozen=True):
     """False: other facts of the call came first, and its line and caller are not known (yet)."""
     passed: tuple[Passed, ...] = ()
     """Transfers, in order: the history of talkers up to whoever talks now or talked last."""
+    tape: Tape | None = None
+    """The recording of the talk; None: none was asked for."""
     owed: bool = False
     """A call-back was opened for this call and nothing has proved it needless since."""
 
@@ -230,3 +247,10 @@ def asked(file: File, end: End) -> PersonId:
     if end.person:
         return end.person
     return next((entry.person for entry in reversed(file.passed) if entry.person), "")
+
+
+def may_listen(file: File, end: End) -> frozenset[PersonId]:
+    """Who talked with the client: until there are roles, nobody else hears the recording (and whoever is on duty)."""
+    people = {end.person, *(entry.person for entry in file.passed)}
+    people |= {entry.to_person for entry in file.passed if entry.taken is not None}
+    return frozenset(people - {""})

@@ -138,6 +138,42 @@ class TalkEnded(Event, frozen=True):
     by: Party = Party.UNKNOWN
 
 
+class Announced(Event, frozen=True):
+    """The client was told that the talk is recorded; or could not be told."""
+
+    ok: bool
+
+
+class RecordingStarted(Event, frozen=True):
+    """The talk is being recorded."""
+
+    name: str
+    """Our own name of the recording."""
+
+
+class RecordingFinished(Event, frozen=True):
+    """The recording is over and lies on the PBX."""
+
+    name: str
+    duration_ms: int = 0
+
+
+class RecordingFailed(Event, frozen=True):
+    """There is no recording, or none any more."""
+
+    name: str
+    why: str = ""
+    """Code."""
+
+
+class RecordingKept(Event, frozen=True):
+    """The recording lies in the server's data folder, checked."""
+
+    name: str
+    size: int
+    """Bytes."""
+
+
 class CallerHungUp(Event, frozen=True):
     """The client is gone: hung up, or no longer known to the PBX."""
 

@@ -28,6 +28,13 @@ class AfterWindow(StrEnum):
     FALLBACK = "fallback"
 
 
+class Record(StrEnum):
+    """What of a call is recorded."""
+
+    OFF = "off"
+    TALK = "talk"
+
+
 class HopTimer(StrEnum):
     """Who ends a ring that lasted its full time."""
 
@@ -49,6 +56,15 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     on_list_end: OnListEnd = OnListEnd.WRAP
     after_window: AfterWindow = AfterWindow.FALLBACK
     """`fallback`: the PBX's own plan (voicemail, message); `release`: hang up. Never silence."""
+    record: Record = Record.OFF
+    """Off until somebody decides it: a recording is personal data of the client and of the head, and law asks for a
+    reason and for the client's knowledge of it (Federal Law 152-FZ)."""
+    announcement: str = ""
+    """Sound that tells the client before the recording begins, as the PBX names it; empty: none."""
+    announcement_required: bool = True
+    """Do not record where the announcement could not be played."""
+    can_record: bool = False
+    """Set from the adapter's ability."""
     hop_timer: HopTimer = HopTimer.SERVER
     """Set from the adapter's ability, not by people."""
     whole_second_timer: bool = True
@@ -100,8 +116,8 @@ class Plan(msgspec.Struct, frozen=True):
     seats: tuple[Seat, ...]
 
 
-_BY_PEOPLE = ("offers_per_person", "on_list_end", "after_window")
-_ABILITIES = ("hop_timer", "whole_second_timer", "can_connect_late")
+_BY_PEOPLE = ("offers_per_person", "on_list_end", "after_window", "record", "announcement", "announcement_required")
+_ABILITIES = ("hop_timer", "whole_second_timer", "can_connect_late", "can_record")
 _PACES = frozenset({"ring", "window", "connect_within", "talk_check"})
 """Durations by which a call paces itself: at 0 it would run in a circle at one instant."""
 _SHORTEST_PACE_S = 0.1
@@ -134,6 +150,18 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
             _choose(OnListEnd, name, value, where, changes, mistakes)
         elif name == "after_window":
             _choose(AfterWindow, name, value, where, changes, mistakes)
+        elif name == "record":
+            _choose(Record, name, value, where, changes, mistakes)
+        elif name == "announcement":
+            if isinstance(value, str):
+                changes[name] = value
+            else:
+                mistakes.append(Mistake(where, value, 'name a sound of the PBX, for example "sound:custom/recorded"'))
+        elif name == "announcement_required":
+            if isinstance(value, bool):
+                changes[name] = value
+            else:
+                mistakes.append(Mistake(where, value, "give true or false"))
         else:
             known = ", ".join(sorted((*_BY_PEOPLE, *(f"{duration}_s" for duration in _DURATIONS))))
             mistakes.append(Mistake(where, value, f"no such term; known are {known}"))

@@ -7,6 +7,7 @@ reports is a cache that can be rebuilt from the PBX.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from router.basis.failures import Temporary
 from router.basis.machine import Event
-from router.chains.effects import TelephonyEffect
+from router.chains.effects import RecordingEffect, TelephonyEffect
 
 PORT_VERSION = 1
 
@@ -34,6 +35,8 @@ class Abilities:
     reports_answerer: bool
     idempotent_legs: bool
     """A ring ordered twice under one leg id rings once, also after the leg has ended."""
+    can_record: bool = False
+    """It records a talk when told to, and gives the recording away."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -152,6 +155,18 @@ class Adapter(Protocol):
 
     def build(self, name: str, config: Any) -> Telephony:
         """Raises `Mistakes`."""
+        ...
+
+
+@runtime_checkable
+class KeepsRecordings(Protocol):
+    """Optional: an adapter that records talks (`Abilities.can_record`)."""
+
+    recordings: Path
+    """Folder for `<name>.wav`, put in by the server."""
+
+    async def record(self, effect: RecordingEffect) -> Sequence[Event]:
+        """Carry out one effect about a recording; as `Telephony.perform`."""
         ...
 
 

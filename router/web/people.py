@@ -7,10 +7,10 @@ from router.basis.machine import ChainId
 from router.basis.people import Directory, Person
 from router.chains.call_states import Connecting, Ended, Ringing, Talking
 from router.chains.choice import person_key
+from router.chains.enquiry import talker_since
 from router.chains.roster import Roster
 from router.engine.core import Core
 from router.office import roster_of
-from router.chains.enquiry import talker_since
 from router.web.views import PersonView
 
 NEVER_SINCE = Instant(0)

@@ -9,7 +9,8 @@
         .connects("boris").talks("boris")     asserts the order; then the fact that they talk
         .shows("verdict_asked", to="boris"))
 
-Facts: calls, answers, declines, ends, phone_rings, talks, talk_confirmed, talk_ends, hangs_up, held, resumed, passes, passes_after_asking, takes, foreign_leg_ends, fallback_took, record,
+Facts: calls, answers, declines, ends, phone_rings, talks, talk_confirmed, talk_ends, hangs_up, held, resumed,
+passes, passes_after_asking, takes, foreign_leg_ends, fallback_took, record,
 presses, marks, goes_away, comes_back, device, fact. Everything else asserts. Every order to the PBX has to be named by
 the play before time goes on, else it fails: nothing happens unseen. Seconds count from the beginning of the play.
 """
@@ -143,7 +144,7 @@ class Play:
         return self.fact(fact.TalkResumed(self.leg(head) if head else ""))
 
     def passes(self, to: str, leg: str = "x1", how: Transfer = Transfer.BLIND) -> Self:
-        """Whoever talks transfers the client, blindly, to a head (or an extension); `leg`: the PBX's id of the new one."""
+        """Whoever talks transfers the client, blindly, to a head or an extension; `leg`: the new one's id."""
         return self.fact(fact.TalkTransferred(how, leg, extension_of(to) if to in HEADS else to))
 
     def passes_after_asking(self, to: str, leg: str = "x1") -> Self:

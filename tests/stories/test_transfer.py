@@ -252,7 +252,9 @@ def test_a_transfer_of_which_nothing_is_heard_hangs_nobody_up() -> None:
 
 def test_told_after_the_end_it_corrects_who_talked_last() -> None:
     play = in_talk().waits(9).talk_ends(Party.CALLER).releases().stops("anna").passes_after_asking("clara")
-    play.is_over(Outcome.ANSWERED, Party.CALLER, "clara").shows("verdict_asked", to="clara").shows("passed_on", to="anna").asks_nothing()
+    play.is_over(Outcome.ANSWERED, Party.CALLER, "clara").shows("verdict_asked", to="clara").shows(
+        "passed_on", to="anna"
+    ).asks_nothing()
 
 
 def test_told_before_the_talk_itself() -> None:

@@ -40,6 +40,8 @@ class AsteriskSettings(BaseModel):
     on_replaced: Literal["exit", "reconnect_after_30s"] = "exit"
     """Another connection took the application over. `exit`: stop for good, a person has to look; else try again after
     30 s: two servers under one name would otherwise take it from one another many times a second."""
+    delete_recordings: bool = True
+    """Delete a recording on the PBX after it was copied and checked: it is personal data, and one place is enough."""
     net_s: int = Field(default=3, ge=1, le=60)
     """A ring that the server ends itself is ended by Asterisk this many seconds later, in case the server is dead."""
     request_timeout_s: float = Field(default=3.0, gt=0, le=60)

@@ -25,6 +25,7 @@ from router.chains.events import (
     TalkEnded,
     TalkStarted,
 )
+from router.telephony_adapter.asterisk import recordings
 from router.telephony_adapter.asterisk.causes import how_ended
 from router.telephony_adapter.asterisk.config import AsteriskSettings
 from router.telephony_adapter.asterisk.guests import Guests
@@ -83,7 +84,9 @@ class Ear:
     def hear(self, it: Happening, raw: bytes | None = None) -> Heard:
         """The facts in `it`; a type that is not read has none."""
         read = self._by_type.get(it.type)
-        if self._guests.is_about(it):
+        if it.playback is not None or it.recording is not None:
+            heard = Heard(recordings.heard(it))
+        elif self._guests.is_about(it):
             heard = Heard(*self._guests.hear(it))
         elif read is None or (it.channel and it.channel.id.endswith(OTHER_HALF)):
             return Heard()

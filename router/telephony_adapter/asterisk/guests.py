@@ -1,8 +1,8 @@
 """Hold and transfer as Asterisk reports them. No I/O.
 
-A head's phone transfers by REFER. Our bridge keeps the client: Asterisk puts one half of a Local channel into the head's
-place (the *guest*), the other half runs the dialplan of the phones' context, whatever it dials (measured on 22.10,
-`docs/asterisk.md`, "Hold and transfer"):
+A head's phone transfers by REFER. Our bridge keeps the client: Asterisk puts one half of a Local channel into the
+head's place (the *guest*), the other half runs the dialplan of the phones' context, whatever it dials (measured on
+22.10, `docs/asterisk.md`, "Hold and transfer"):
 
     StasisStart(guest, replace_channel = the head's leg)      exten "_attended": he asked the other one first
     ChannelLeftBridge(leg), ChannelEnteredBridge(guest)       the leg stays up, alone, until somebody hangs it up

@@ -56,7 +56,9 @@ class Read:
         self.callers = {
             channel.id: channel
             for channel in self.channels.values()
-            if in_stasis(channel, application) and not call_of_leg(channel.id) and not channel.id.endswith(OTHER_HALF)
+            if in_stasis(channel, application)
+            and not call_of_leg(channel.id)
+            and not channel.id.endswith(OTHER_HALF)
             and channel.id not in self.guests
         }
         mine = frozenset(self.own.channel_ids)

@@ -186,8 +186,8 @@ def the_client_hangs_up_while_the_new_phone_rings(scene: Scene) -> None:
 @on("9605", 108, handover_within_s=4)
 def nobody_takes_the_client_and_the_reserve_line_does(scene: Scene) -> None:
     """First an extension that the dialplan does not have: Asterisk refuses, they talk on. Then one whose phone is not
-    there: the client goes to the PBX's own plan. Asterisk writes no record of that after a talk (docs/asterisk.md), so a
-    call-back is owed in the end."""
+    there: the client goes to the PBX's own plan. Asterisk writes no record of that after a talk (docs/asterisk.md),
+    so a call-back is owed in the end."""
     scene.rig.line(scene.line.number, HOPLINE_HEADS=f"PJSIP/{RESERVE}", HOPLINE_FALLBACK_RING="5")
     with ExitStack() as phones, scene.cast({RESERVE: answers(after_ms=300)}):
         anna = scene.phone(phones, 108)
@@ -261,7 +261,7 @@ def a_consultation_given_up(scene: Scene) -> None:
 
 @on("9608", 114, 115)
 def the_new_one_is_rung_for_another_client(scene: Scene) -> None:
-    """Clara's phone rings for client B when she takes client A: B's offer is lost, and her phone shows no missed call."""
+    """Clara's phone rings for client B when she takes client A: B's offer is lost, her phone shows no missed call."""
     with ExitStack() as phones:
         anna = scene.phone(phones, 114)
         a = scene.call(talks(6000))

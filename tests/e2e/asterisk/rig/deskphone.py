@@ -2,8 +2,8 @@
 
 SIPp plays a fixed scenario. What a head does during a talk is decided by the test at the moment it likes, and an
 attended transfer needs two dialogs of one phone; so this is a phone of its own: SIP over UDP on the head's port
-(RFC 3261, 3515 REFER, 3891 Replaces), PCMU over RTP beside it. It asks nobody for permission: where the PBX refuses, the
-button returns the status.
+(RFC 3261, 3515 REFER, 3891 Replaces), PCMU over RTP beside it. It asks nobody for permission: where the PBX refuses,
+the button returns the status.
 
     with DeskPhone(rig.ports.sip, rig.heads[0]) as phone:
         talk = phone.wait_for_talk()
