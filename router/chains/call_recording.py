@@ -25,7 +25,7 @@ from router.chains.events import (
     RecordingKept,
     RecordingStarted,
 )
-from router.chains.terms import Record
+from router.chains.terms import Record, Unannounced
 
 RecordingFact = Announced | RecordingStarted | RecordingFinished | RecordingFailed | RecordingKept
 
@@ -74,7 +74,7 @@ def heard(state: Filed, event: RecordingFact, at: Instant) -> CallStep:
 def _announced(state: Filed, file: File, at: Instant, *, ok: bool) -> CallStep:
     tape = file.tape
     assert tape is not None
-    if not ok and file.terms.announcement_required:
+    if not ok and file.terms.unannounced is Unannounced.SKIP:
         return Step(_with_tape(state, tape.name, "failed", at, why="announcement_failed"))
     if not isinstance(state, Talking | Transferring):
         return Step(_with_tape(state, tape.name, "failed", at, why="talk_over"))

@@ -35,6 +35,15 @@ class Record(StrEnum):
     TALK = "talk"
 
 
+class Unannounced(StrEnum):
+    """What follows where the client could not be told that he is recorded."""
+
+    SKIP = "skip"
+    """He is not recorded."""
+    RECORD = "record"
+    """He is recorded all the same."""
+
+
 class HopTimer(StrEnum):
     """Who ends a ring that lasted its full time."""
 
@@ -61,8 +70,8 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     reason and for the client's knowledge of it (Federal Law 152-FZ)."""
     announcement: str = ""
     """Sound that tells the client before the recording begins, as the PBX names it; empty: none."""
-    announcement_required: bool = True
-    """Do not record where the announcement could not be played."""
+    unannounced: Unannounced = Unannounced.SKIP
+    """What follows where the announcement could not be played."""
     can_record: bool = False
     """Set from the adapter's ability."""
     hop_timer: HopTimer = HopTimer.SERVER
@@ -116,7 +125,7 @@ class Plan(msgspec.Struct, frozen=True):
     seats: tuple[Seat, ...]
 
 
-_BY_PEOPLE = ("offers_per_person", "on_list_end", "after_window", "record", "announcement", "announcement_required")
+_BY_PEOPLE = ("offers_per_person", "on_list_end", "after_window", "record", "announcement", "unannounced")
 _ABILITIES = ("hop_timer", "whole_second_timer", "can_connect_late", "can_record")
 _PACES = frozenset({"ring", "window", "connect_within", "talk_check"})
 """Durations by which a call paces itself: at 0 it would run in a circle at one instant."""
@@ -157,11 +166,8 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
                 changes[name] = value
             else:
                 mistakes.append(Mistake(where, value, 'name a sound of the PBX, for example "sound:custom/recorded"'))
-        elif name == "announcement_required":
-            if isinstance(value, bool):
-                changes[name] = value
-            else:
-                mistakes.append(Mistake(where, value, "give true or false"))
+        elif name == "unannounced":
+            _choose(Unannounced, name, value, where, changes, mistakes)
         else:
             known = ", ".join(sorted((*_BY_PEOPLE, *(f"{duration}_s" for duration in _DURATIONS))))
             mistakes.append(Mistake(where, value, f"no such term; known are {known}"))

@@ -177,6 +177,11 @@ class Office:
         assert done.returncode == 0, f"hopline {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    @property
+    def port(self) -> int:
+        """Where its pages are, on 127.0.0.1."""
+        return self._port
+
     def log(self) -> str:
         """What the server has written to its log so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""

@@ -121,6 +121,11 @@ class DeskPhone:
         """The other side hung up, or this one after a transfer."""
         self._wait(lambda: dialog.over or None, "nobody hangs up")
 
+    @staticmethod
+    def talks_for(seconds: float) -> None:
+        """Says its tone for so long: audio takes real time."""
+        time.sleep(seconds)
+
     def hold(self, dialog: Dialog) -> int:
         """Put the other side on hold (RFC 3264 8.4)."""
         return self._reinvite(dialog, "sendonly")
