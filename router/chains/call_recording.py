@@ -63,8 +63,8 @@ def heard(state: Filed, event: RecordingFact, at: Instant) -> CallStep:
         case RecordingFailed(name, why):
             return Step(_with_tape(state, name, "failed", at, why=why))
         case RecordingFinished(name, duration_ms):
-            state = _with_tape(state, name, "on_pbx", at, duration_ms=duration_ms)
-            return Step(state, (KeepRecording(file.pbx, file.call, name),))
+            after = _with_tape(state, name, "on_pbx", at, duration_ms=duration_ms)
+            return Step(after, () if after is state else (KeepRecording(file.pbx, file.call, name),))
         case RecordingKept(name, size):
             return _shown(_with_tape(state, name, "kept", at, size=size))
         case _:

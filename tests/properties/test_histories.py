@@ -49,6 +49,8 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
         "after_window": draw(st.sampled_from(["fallback", "release"])),
         "on_list_end": draw(st.sampled_from(["wrap", "stop"])),
         "offers_per_person": draw(st.sampled_from([1, 1, 1, 0])),
+        "record": draw(st.sampled_from(["off", "talk"])),
+        "announcement": draw(st.sampled_from(["", "sound:told"])),
         "wrap_up_s": draw(st.sampled_from([0, 5])),
         "window_s": draw(st.sampled_from([40, 40, 10, 3])),
         "ring_s": draw(st.sampled_from([8, 8, 3])),

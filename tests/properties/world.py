@@ -16,6 +16,7 @@ from router.chains.choice import choose
 from router.chains.effects import Connect, LookAtCall, Release, RingLeg, SendToFallback, StopLeg
 from router.chains.enquiry import MISSED
 from router.chains.events import (
+    Announced,
     CallArrived,
     CallerHungUp,
     CameBack,
@@ -28,6 +29,10 @@ from router.chains.events import (
     LegEnded,
     LegRinging,
     Party,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     TakePressed,
     TalkConfirmed,
     TalkEnded,
@@ -60,6 +65,7 @@ SLOW = Backoff(Duration(2 * SECOND), 1, Duration(2 * SECOND), Duration(12 * 3600
 Told = Literal[
     "arrived", "asked", "ringing", "answered", "ended", "talk", "confirmed", "talk_over", "gone", "took", "record",
     "served", "verdict", "take", "lost", "nudged", "transfer", "held", "resumed",
+    "announced", "tape",
 ]  # fmt: skip
 
 
@@ -140,6 +146,12 @@ class World(Stage):
                 how = list(Transfer)[detail % len(Transfer)]
                 new = [f"c{call}.x{detail % 2}", "", name][leg % 3]
                 return TalkTransferred(how, new, extension, "t_outside" if detail % 5 == 0 else None)
+            case "announced":
+                return Announced(detail % 2 == 0)
+            case "tape":
+                name = f"hopline-c{call}"
+                said = (RecordingStarted(name), RecordingFinished(name, 1), RecordingKept(name, 9))
+                return [*said, RecordingFailed(name, "x")][detail % 4]
             case "held":
                 return TalkHeld(name)
             case "resumed":

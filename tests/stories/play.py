@@ -45,6 +45,7 @@ def office(
     timers: Timers = "server",
     can_connect_late: bool = False,
     reports_ringing: bool = True,
+    can_record: bool = True,
     **terms: float | str,
 ) -> "Play":
     """A play over these heads; terms as people write them (`ring_s=8`, `on_list_end="stop"`)."""
@@ -54,6 +55,7 @@ def office(
         timers=timers,
         can_connect_late=can_connect_late,
         reports_ringing=reports_ringing,
+        can_record=can_record,
     )
     return Play(stage)
 
@@ -233,6 +235,21 @@ class Play:
     def connects(self, head: str) -> Self:
         """He is joined with the client."""
         self._take(ask.Connect, lambda effect: effect.leg == self.leg(head), f"a connection with {head}")
+        return self
+
+    def announces(self, sound: str) -> Self:
+        """The client is told that he is recorded."""
+        self._take(ask.Announce, lambda effect: effect.sound == sound, f"{sound} to be played")
+        return self
+
+    def records(self) -> Self:
+        """The recording is to begin."""
+        self._take(ask.StartRecording, _any, "a recording")
+        return self
+
+    def fetches(self) -> Self:
+        """The recording is to be fetched."""
+        self._take(ask.KeepRecording, _any, "the recording to be fetched")
         return self
 
     def releases(self, why: str | None = None) -> Self:

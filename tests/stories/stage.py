@@ -76,6 +76,7 @@ class Stage:
         timers: Timers = "server",
         can_connect_late: bool = False,
         reports_ringing: bool = True,
+        can_record: bool = True,
     ) -> None:
         abilities = Abilities(
             owns_timer=timers,
@@ -85,6 +86,7 @@ class Stage:
             reports_ringing=reports_ringing,
             reports_answerer=True,
             idempotent_legs=True,
+            can_record=can_record,
         )
         tokens = count(1)
         self.now = T0

@@ -133,7 +133,10 @@ def blind_transfer(scene: Scene) -> None:
 
 def free_again(office: Office, head: int) -> None:
     """The page shows him free."""
-    people = lambda: {one["id"]: one["state"] for one in office.api("/api/v1/calls")["people"]}  # noqa: E731
+
+    def people() -> dict[str, str]:
+        return {one["id"]: one["state"] for one in office.api("/api/v1/calls")["people"]}
+
     eventually(lambda: people()[f"h{head}"] == "free", f"{head} is not free", more=lambda: str(people()))
 
 
