@@ -25,7 +25,7 @@ from router.chains.events import (
     RecordingKept,
     RecordingStarted,
 )
-from router.chains.terms import Record, Unannounced
+from router.chains.terms import RecordWhat, Unannounced
 
 RecordingFact = Announced | RecordingStarted | RecordingFinished | RecordingFailed | RecordingKept
 
@@ -36,7 +36,7 @@ WITHIN = Duration(10 * SECOND)
 def begin(file: File, at: Instant) -> tuple[File, tuple[Effect, ...]]:
     """A talk begins: announce and record it, if the terms say so and it is the first of the call."""
     terms = file.terms
-    if terms.record is not Record.TALK or not terms.can_record or file.tape is not None:
+    if terms.record is not RecordWhat.TALK or not terms.can_record or file.tape is not None:
         return file, ()
     name = f"hopline-{file.call}"
     file = msgspec.structs.replace(file, tape=Tape(name, "asked", at))

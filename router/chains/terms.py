@@ -28,7 +28,7 @@ class AfterWindow(StrEnum):
     FALLBACK = "fallback"
 
 
-class Record(StrEnum):
+class RecordWhat(StrEnum):
     """What of a call is recorded."""
 
     OFF = "off"
@@ -65,7 +65,7 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     on_list_end: OnListEnd = OnListEnd.WRAP
     after_window: AfterWindow = AfterWindow.FALLBACK
     """`fallback`: the PBX's own plan (voicemail, message); `release`: hang up. Never silence."""
-    record: Record = Record.OFF
+    record: RecordWhat = RecordWhat.OFF
     """Off until somebody decides it: a recording is personal data of the client and of the head, and law asks for a
     reason and for the client's knowledge of it (Federal Law 152-FZ)."""
     announcement: str = ""
@@ -160,7 +160,7 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
         elif name == "after_window":
             _choose(AfterWindow, name, value, where, changes, mistakes)
         elif name == "record":
-            _choose(Record, name, value, where, changes, mistakes)
+            _choose(RecordWhat, name, value, where, changes, mistakes)
         elif name == "announcement":
             if isinstance(value, str):
                 changes[name] = value

@@ -15,7 +15,7 @@ from router.chains.events import (
     RecordingKept,
     RecordingStarted,
 )
-from router.chains.terms import Record, Terms, with_deviations
+from router.chains.terms import RecordWhat, Terms, with_deviations
 from tests.stories.play import Play, filed, office
 
 NAME = "hopline-c1"
@@ -43,7 +43,7 @@ def tape(play: Play) -> tuple[str, str]:
 def test_by_default_nothing_is_recorded() -> None:
     play = office().calls().rings("anna").answers("anna").connects("anna").talks("anna").waits(1).asks_nothing()
     assert tape(play) == ("", "")
-    assert Terms().record is Record.OFF
+    assert Terms().record is RecordWhat.OFF
 
 
 def test_a_pbx_that_cannot_record_is_not_asked() -> None:
