@@ -137,10 +137,19 @@ def more_evidence(state: Talking | Ended, event: TalkFact | LegAnswered, seen: C
         named = msgspec.structs.replace(
             named, person=said.person, extension=said.extension, leg=named.leg or said.leg, others=said.others
         )
-    papers = without_fading(state.file, named.leg)
+    papers = _told_of_target(without_fading(state.file, named.leg), named)
     papers, shown = cards.talk_cards(papers, named, None if isinstance(state, Talking) else named.at)
     closed = (leg_key(papers, named.leg),) if isinstance(state, Talking) and named.leg != state.end.leg else ()
     return Step(msgspec.structs.replace(state, file=papers, end=named), shown, closed=closed)
+
+
+def _told_of_target(file: File, named: End) -> File:
+    """To whom the client was transferred is known only now."""
+    if not file.passed or file.passed[-1].to_leg != named.leg or file.passed[-1].to_person:
+        return file
+    target = {"to_person": named.person, "to_extension": named.extension}
+    entry = msgspec.structs.replace(file.passed[-1], **target)
+    return msgspec.structs.replace(file, passed=(*file.passed[:-1], entry))
 
 
 def looked_after(state: Talking, at: Instant, look: Effect) -> CallStep:
@@ -218,7 +227,7 @@ def _over(
 ) -> CallStep:
     file, how = state.file, msgspec.structs.replace(state.end, at=at, by=by)
     if leg_left:
-        file = with_fading(file, how.leg, how.person, at, holds=state.holds)
+        file = with_fading(file, how.leg, how.person, at, holds=state.holds and bool(how.person))
         effects = (*effects, StopLeg(file.pbx, file.call, how.leg, "talk_over"))
     return end(file, how, at, effects, closed, wrap_up=state.holds)
 

@@ -192,7 +192,7 @@ def _let_go(
     leg = old.leg
     if not leg or leg == event.leg or (owner(file, leg) is None and not is_passed_leg(file, leg)):
         return file, ()
-    file = with_fading(file, leg, old.person, at, holds=holds)
+    file = with_fading(file, leg, old.person, at, holds=holds and bool(old.person))
     return file, (StopLeg(file.pbx, file.call, leg, "talk_over"),)
 
 

@@ -29,7 +29,15 @@ FIELDS = [
     for model, path, line in TABLES
     for name in model.model_fields
 ]
-TERMS = ("offers_per_person", "on_list_end", "after_window", "record", "announcement", "unannounced", *(f"{name}_s" for name in _DURATIONS))
+TERMS = (
+    "offers_per_person",
+    "on_list_end",
+    "after_window",
+    "record",
+    "announcement",
+    "unannounced",
+    *(f"{name}_s" for name in _DURATIONS),
+)
 BY_SERVER = {"fallback_position": Path("data/office.fallback-position.json")}
 """Defaults that the server, not the model, sets (`router.config`)."""
 GIVEN = {"fallback_record"}

@@ -161,6 +161,14 @@ def test_attended_transfer_they_talk_at_once() -> None:
     assert filed(play).passed[0].taken == T0 + 8_000_000
 
 
+def test_to_whom_is_told_a_moment_later() -> None:
+    """Found on the wire: it was taken for a second transfer."""
+    play = in_talk().fact(TalkTransferred(Transfer.ATTENDED, "x1")).stops("anna").takes("clara").holds("clara")
+    play.shows("verdict_asked", to="clara")
+    (entry,) = filed(play).passed
+    assert (entry.to_person, entry.to_extension, talking(play).end.person) == ("clara", "103", "clara")
+
+
 def test_transfer_back() -> None:
     """The PBX goes on with the same leg: only who is behind it has changed."""
     play = passed_to_clara().waits(5).passes_after_asking("anna").is_now(Talking).holds("anna").waits(1).asks_nothing()

@@ -1,10 +1,11 @@
 """A recording is heard by whoever has a card of its call, and by the duty page; by nobody else."""
 
+import asyncio
 from pathlib import Path
 from urllib.parse import quote
 
 from router.chains.events import RecordingKept, RecordingStarted, TalkHeld, TalkStarted, TalkTransferred, Transfer
-from tests.web.played import PBX, Played
+from tests.web.played import PATIENCE_S, PBX, Played
 
 SOUND = b"RIFF" + bytes(range(100))
 NAME = "hopline-c1"
@@ -20,9 +21,18 @@ async def recorded(company: Played, folder: Path) -> str:
     await company.tell("c1", TalkTransferred(Transfer.ATTENDED, "x1", "102"))
     await company.over("c1")
     await company.tell("c1", RecordingKept(NAME, len(SOUND)))
-    await company.card("person:boris", "verdict_asked")
-    await company.card("person:anna", "passed_on")
+    for audience in ("person:boris", "person:anna"):
+        await shown_with_recording(company, audience)
     return f"call:{PBX}:c1"
+
+
+async def shown_with_recording(company: Played, audience: str) -> None:
+    """Wait until a card of this audience names the recording: cards follow the facts a moment later."""
+    async with asyncio.timeout(PATIENCE_S):
+        with company.desk.inbox.watch(audience) as watch:
+            while not any("recording" in card.face.params for card in await company.desk.inbox.cards(audience)):
+                await watch.changed.wait()
+                watch.changed.clear()
 
 
 async def test_both_who_talked_have_a_player(company: Played, tmp_path: Path) -> None:
@@ -57,6 +67,7 @@ async def test_no_card_no_file_no_way_out_of_the_folder(company: Played, tmp_pat
     await company.tell("c1", RecordingStarted("../../journal"))
     await company.over("c1")
     await company.tell("c1", RecordingKept("../../journal", 1))
+    await shown_with_recording(company, "person:anna")
     card = quote(f"call:{PBX}:c1/verdict")
     (tmp_path / "recordings" / PBX).mkdir(parents=True)
     (tmp_path / "journal.wav").write_bytes(SOUND)

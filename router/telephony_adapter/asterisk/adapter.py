@@ -62,7 +62,7 @@ class Asterisk:
         self._calls = Calls()
         self._ear = Ear(name, self._calls, settings)
         self._orders = Orders(self._client, self._calls, self._ear, settings)
-        self._record = Record(name, settings)
+        self._record = Record(name, settings, self._calls)
         self._recordings = Recordings(self._client, settings)
         self._replaced = False
         self._blind = True

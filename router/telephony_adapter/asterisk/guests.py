@@ -102,8 +102,8 @@ class Guests:
         to = guest.caller.number if attended else guest.dialplan.exten
         extension = to if self._settings.is_extension(to) else ""
         how = Transfer.ATTENDED if attended else Transfer.BLIND
-        if attended:
-            call.guest_named = extension
+        if attended:  # at times Asterisk has not passed the number on yet: then the list of bridges tells who it is
+            call.guest_named, call.guest_said = (extension, True) if extension else (None, False)
         # A number outside is personal data: it travels beside the event.
         personal = {"number": to} if not extension and normal(to) else {}
         event = TalkTransferred(how, guest.id, extension)

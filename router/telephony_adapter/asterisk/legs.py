@@ -135,6 +135,10 @@ class Calls:
                 call.talk = ""  # he never talked with it
             call.guest, call.guest_up, call.guest_named = "", False, None
 
+    def knows(self, call: str) -> bool:
+        """It is live, or was lately."""
+        return call in self._calls or call in self._over
+
     def is_over(self, call: str) -> bool:
         """The caller was here and is gone."""
         known = self._calls.get(call)

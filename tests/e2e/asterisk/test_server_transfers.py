@@ -15,6 +15,7 @@ from router.chains.callback import Open
 from router.chains.enquiry import Outcome
 from router.chains.events import (
     Disposition,
+    FallbackServed,
     Party,
     TalkConfirmed,
     TalkHeld,
@@ -169,21 +170,19 @@ def the_client_hangs_up_after_the_transfer(scene: Scene) -> None:
 @on("9604", 106, 107)
 def the_client_hangs_up_while_the_new_phone_rings(scene: Scene) -> None:
     """It must not ring on."""
-    with ExitStack() as phones, scene.cast({107: never_answers()}):
-        anna = scene.phone(phones, 106)
+    with ExitStack() as phones:
+        anna, clara = scene.phone(phones, 106), scene.phone(phones, 107)
+        clara.answers_only = lambda _: False
         dialled = scene.call(talks(2500))
         talk = anna.wait_for_talk()
         scene.talks_with(dialled, 106)
         anna.transfer(talk, "107")
         scene.entry(dialled, "in transfer", lambda entry: isinstance(entry.state, Transferring))
+        (rung,) = eventually(lambda: list(clara.dialogs.values()), "107 does not ring")
         entry = scene.over(dialled)
-        seen = scene.rig.verdict(scene.line.rules(), dialled.numbers, scene.line.heads).call(dialled.numbers[0])
+        clara.wait_for_end(rung)
+    assert not rung.up
     assert (entry.end.person, entry.end.by, entry.file.passed[0].lost) == ("h106", Party.CALLER, True)
-    (rung,) = [leg for leg in seen.legs if leg.head == "107"]
-    assert rung.end == "cancelled"
-    assert seen.ended_us is not None
-    assert rung.cancelled_us is not None
-    assert rung.cancelled_us - seen.ended_us < 1_000_000
 
 
 @on("9605", 108, handover_within_s=4)
@@ -210,6 +209,25 @@ def nobody_takes_the_client_and_the_reserve_line_does(scene: Scene) -> None:
     assert (passed.person, passed.to_extension, passed.to_person, passed.lost) == ("h108", "199", "", True)
     assert press(scene.office, 108, entry, "spam") == "marked"
     assert "199" in scene.office.page(scene.office.duty())
+
+
+@on("9609", 116, 120)
+def transferred_into_the_fallback(scene: Scene) -> None:
+    """Its phone answers, and it is a talk like any other; its record makes no second call of it."""
+    with ExitStack() as phones:
+        anna, clara = scene.phone(phones, 116), scene.phone(phones, 120)
+        dialled = scene.call()
+        talk = anna.wait_for_talk()
+        scene.talks_with(dialled, 116)
+        anna.transfer(talk, "500")
+        scene.talks_with(dialled, 120)
+        clara.hang_up(clara.wait_for_talk())
+        entry = scene.over(dialled)
+        record = scene.rig.asterisk.fallback_record
+        eventually(lambda: f"linkedid={entry.file.call} " in record.read_text(), "no record of the fallback")
+        scene.entry(dialled, "told of the record", lambda entry: entry.of(FallbackServed))
+    assert (entry.end.outcome, entry.end.person) == (Outcome.ANSWERED, "h120")
+    assert entry.chain not in scene.office.books.callbacks()
 
 
 # --- attended, back -----------------------------------------------------------------------------------------------
@@ -325,7 +343,9 @@ def test_afterwards_nothing_is_left_and_the_books_are_right(evening: Evening, of
     audit = office.books.audit()
     assert audit.clean, audit.problems
     assert office.books.differences() == []
-    assert all(isinstance(entry.state, Ended) for entry in office.books.entries())
+    entries = office.books.entries()
+    assert all(isinstance(entry.state, Ended) for entry in entries)
+    assert len({entry.caller for entry in entries}) == len(entries), "a transfer made a second call of one"
 
 
 # --- while the server is away -------------------------------------------------------------------------------------

@@ -82,6 +82,15 @@ def test_attended_they_talk_at_once() -> None:
     assert heard.doubtful == [CALL], "the number is what the phone says of itself; the bridge says who it is"
 
 
+def test_attended_and_the_number_has_not_come_yet() -> None:
+    """Found on the wire: the bridge says it a moment later."""
+    heard = talking()
+    assert heard.hear(transferred("_attended", "")) == [TalkTransferred(Transfer.ATTENDED, GUEST, "")]
+    call = heard.calls.find(CALL)
+    assert call
+    assert (call.guest_said, call.guest_named, heard.doubtful) == (False, None, [CALL])
+
+
 def test_a_number_outside_travels_beside_the_event() -> None:
     heard = talking()
     (report,) = heard.ear.hear(transferred("79990001122")).reports
