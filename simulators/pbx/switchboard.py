@@ -240,6 +240,8 @@ class Switchboard:
         new = Leg(f"{self.name}-x{self._next('leg')}", call, extension, now, "up", talked=True)
         call.legs[new.id], call.talking = new, new
         self.phones[extension].legs.append(new)
+        self.record.write(now, "ordered", call.id, new.id, extension)
+        self.record.write(now, "answered", call.id, new.id, extension)
         self.record.write(now, "talk_ended", call.id, old.id, old.extension, by="head")
         self.record.write(now, "talk_began", call.id, new.id, extension)
         self.tell(now, "talk.transferred", call.id, how="attended", leg=new.id, extension=extension)

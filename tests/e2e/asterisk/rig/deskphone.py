@@ -271,7 +271,7 @@ class DeskPhone:
                 self._reply(message, 200, "OK", dialog, self._sdp("sendrecv"))
             return
         if message.method == "ACK":
-            if dialog and not dialog.up:
+            if dialog and not dialog.up and not dialog.over:
                 dialog.up = True
             return
         if dialog is None:
