@@ -506,7 +506,12 @@ def _transferred_untold(state: CallState, event: TalkTransferred, seen: CallSeen
         begun = CALL.step(state, TalkStarted(""), seen, at)
     else:
         return CALL.step(state, TalkStarted(event.leg, event.extension), seen, at)
-    return transfer.after_a_talk_untold(begun, event, seen, at) if isinstance(begun.state, Talking) else begun
+    if not isinstance(begun.state, Talking):
+        return begun
+    # That talk is over before it could seize anybody: only who was held already stays so until his leg is over.
+    held = isinstance(state, Connecting) and state.holds
+    begun = msgspec.structs.replace(begun, state=msgspec.structs.replace(begun.state, holds=held))
+    return transfer.after_a_talk_untold(begun, event, seen, at)
 
 
 def _refiled(state: CallState, file: File) -> CallState:

@@ -271,6 +271,13 @@ def test_told_before_the_talk_itself() -> None:
     assert [entry.person for entry in filed(play).passed] == ["anna"]
 
 
+def test_told_of_a_head_who_was_lost_to_another_call_meanwhile() -> None:
+    """Found by a random history: his leg, told to end, claimed him although another call held him."""
+    play = office().calls().rings("anna").answers("anna").connects("anna")
+    play.calls("c2").rings("boris").fact(TalkStarted("f1", "101")).stops("boris").holds("anna")
+    play.on("c1").passes("clara").stops("anna").is_now(Transferring).holds().on("c2").holds("anna")
+
+
 def test_told_of_a_call_that_still_rings_it_is_a_talk_elsewhere() -> None:
     play = office().calls().rings("anna").passes_after_asking("clara").stops("anna", "elsewhere").is_now(Talking)
     assert talking(play).end.person == "clara"
