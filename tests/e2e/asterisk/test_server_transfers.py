@@ -356,14 +356,13 @@ def test_a_transfer_while_the_server_is_dead_is_refused(asterisk_rig: Rig, tmp_p
     line = Line("9620", (121, 122), TERMS)
     with Office(asterisk_rig, tmp_path / "office", "server-transfer-dead", [line]) as office, ExitStack() as phones:
         scene = Scene(office, line)
-        anna, clara = scene.phone(phones, 121), scene.phone(phones, 122)
+        anna, _clara = scene.phone(phones, 121), scene.phone(phones, 122)  # her phone may ring for a moment, or not
         dialled = scene.call()
         talk = anna.wait_for_talk()
         scene.talks_with(dialled, 121)
         office.kill()
         assert anna.transfer(talk, "122") == 202
         eventually(lambda: talk.notified[-1:] == ["SIP/2.0 503 Service Unavailable"], "not refused")
-        clara.wait_for_end(clara.wait_for_talk())
         office.start()
         entry = scene.entry(dialled, "looked at", lambda entry: entry.of(TalkConfirmed))
         assert isinstance(entry.state, Talking)
