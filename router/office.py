@@ -31,6 +31,7 @@ from router.chains.events import (
     OffersMissed,
     TalkConfirmed,
     TalkStarted,
+    TalkTransferred,
 )
 from router.chains.roster import ROSTER, Roster, RosterMachine
 from router.chains.terms import HopTimer, Plan, Seat, Style, Terms, with_deviations
@@ -43,7 +44,7 @@ from router.telephony_adapter.port import Abilities
 NOTHING = CallSeen()
 NOBODY = Presence()
 
-_NAMES_A_PHONE = LegRinging | LegAnswered | LegEnded | TalkStarted | TalkConfirmed
+_NAMES_A_PHONE = LegRinging | LegAnswered | LegEnded | TalkStarted | TalkConfirmed | TalkTransferred
 
 
 def machines() -> tuple[CallMachine, CallbackMachine, RosterMachine, ClientMachine]:
@@ -185,6 +186,7 @@ class Office:
             "can_reroute_ringing": abilities.can_reroute_ringing,
             "can_wait": abilities.can_wait,
             "can_look": abilities.can_look,
+            "can_record": abilities.can_record,
         }
         if not abilities.reports_ringing:
             changes["no_ringing_after"] = Duration(0)

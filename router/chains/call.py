@@ -17,7 +17,8 @@ Had nobody picked up, the window would have ended at 40.0 s sharp: the ring unde
 the PBX's fallback or released, and a call-back entry is opened by a message in the same transaction.
 
 States: `Ringing` (one phone rings), `Waiting` (no head is free), `Connecting` (picked up, not yet in talk), `Talking`,
-`Followed` (the PBX leads: `call_witnessed`, `call_advised`), `HandedOver` (the PBX's fallback has it), `Ended`, and
+`Followed` (the PBX leads: `call_witnessed`, `call_advised`), `Transferring` (the client is passed on, another phone
+rings), `HandedOver` (the PBX's fallback has it), `Ended`, and
 `Stranger` (facts came before the arrival was reported; one that says where the call is, a talk or the fallback, leads
 on to that state at once, and the papers follow with the arrival).
 """
@@ -46,7 +47,9 @@ from router.chains import call_advised as advised
 from router.chains import call_ends as ends
 from router.chains import call_offers as offers
 from router.chains import call_papers as papers
+from router.chains import call_recording as recording
 from router.chains import call_talk as talk
+from router.chains import call_transfer as transfer
 from router.chains import call_witnessed as witnessed
 from router.chains.call_orders import possible
 from router.chains.call_states import (
@@ -63,6 +66,7 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.choice import person_key
@@ -84,6 +88,7 @@ from router.chains.enquiry import (
 )
 from router.chains.events import (
     AdviceAsked,
+    Announced,
     CallArrived,
     CallerHungUp,
     Disposition,
@@ -94,10 +99,18 @@ from router.chains.events import (
     LegEnded,
     LegRinging,
     Party,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
     VerdictGiven,
 )
 from router.chains.stops import connect_key, leg_key, stopped, stopped_all
@@ -156,6 +169,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 return witnessed.step(state, event, seen, at) or _in_any_live_state(state, event, seen, at)
             case Talking():
                 return _while_talking(state, event, seen, at)
+            case Transferring():
+                return _while_transferring(state, event, seen, at)
             case HandedOver():
                 return _while_handed_over(state, event, seen, at)
             case Ended():
@@ -179,6 +194,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 return min(check, next_fade(file), keeps_until)
             case Followed():
                 return witnessed.deadline(state)
+            case Transferring(file, _, check):
+                return min(check, next_fade(file), Instant(file.passed[-1].at + file.terms.unconfirmed_talk))
             case HandedOver(file, until):
                 return min(until, next_fade(file))
             case Ended(file, _, wrap_until):
@@ -334,6 +351,10 @@ def _while_connecting(state: Connecting, event: CallEvent, seen: CallSeen, at: I
 def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
     file, end = state.file, state.end
     match event:
+        case TalkTransferred():
+            return transfer.transferred(state, event, seen, at)
+        case TalkHeld() | TalkResumed():
+            return transfer.on_hold(state, event, at)
         case TalkEnded(by):
             return talk.talk_over(state, by, at)
         case CallerHungUp():
@@ -352,6 +373,33 @@ def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant
         case VerdictGiven():
             return talk.marked(state, event, at)
         case LegAnswered(leg) if leg != end.leg:
+            return talk.late_answer(state, event, seen, at)
+        case _:
+            return _in_any_live_state(state, event, seen, at)
+
+
+def _while_transferring(state: Transferring, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
+    file, pending = state.file, state.file.passed[-1]
+    match event:
+        case TalkStarted() | TalkConfirmed():
+            return transfer.taken(state, event, seen, at)
+        case TalkTransferred():
+            return transfer.passed_again(state, event, seen, at)
+        case LegEnded(leg) if leg and leg == pending.to_leg:
+            return transfer.not_taken(state, at)
+        case CallerHungUp() | TalkEnded(Party.CALLER):
+            return transfer.caller_gone(state, at)
+        case TalkEnded():
+            return transfer.not_taken(state, at)
+        case DeadlineReached(deadline) if deadline == CALL.deadline(state):
+            return transfer.transfer_time(state, at)
+        case FallbackTook():
+            return Step(transfer.in_fallback(state, at), closed=Keys.whole_call(file.pbx, file.call))
+        case FallbackServed():
+            return ends.served(file, event, at)
+        case VerdictGiven():
+            return talk.marked(state, event, at)
+        case LegAnswered(leg) if is_fading(file, leg):
             return talk.late_answer(state, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
@@ -399,6 +447,8 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
             return talk.talk_after_the_end(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
             return talk.more_evidence(state, event, seen, at)
+        case TalkTransferred() if end.outcome is Outcome.ANSWERED:
+            return transfer.transferred_before_the_end(state, event, seen)
         case TalkEnded(by) if end.by is Party.UNKNOWN:
             return Step(msgspec.structs.replace(state, end=msgspec.structs.replace(end, by=by)))
         case LegAnswered(leg) if is_fading(file, leg):
@@ -415,6 +465,8 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return papers.stranger_arrived(state, event, seen, at)
         case TalkStarted() | TalkConfirmed() | TalkEnded():
             return talk.stranger_talked(papers.file_of_stranger(state), event, seen, at, over=state.over)
+        case TalkTransferred():
+            return _transferred_untold(state, event, seen, at)
         case CallerHungUp():
             return Step(msgspec.structs.replace(state, over=True), closed=Keys.whole_call(state.pbx, state.call))
         case FallbackTook():
@@ -431,6 +483,8 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return Step(state, reply="too_early")
         case (
             AdviceAsked() | LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
+            | TalkHeld() | TalkResumed()
+            | Announced() | RecordingStarted() | RecordingFinished() | RecordingFailed() | RecordingKept()
             | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)  # about legs that this call, for all that is known, never ordered
@@ -447,28 +501,57 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return Step(_refiled(state, without_fading(file, leg)), closed=(leg_key(file, leg),))
         case ClaimLost(key):
             return Step(_refiled(state, unheld(file, key.removeprefix(person_key("")))))
+        case EffectDropped(key) if file.tape is not None and key == Keys.call(file.pbx, file.call, "record"):
+            return recording.heard(state, RecordingFailed(file.tape.name, "too_late"), at)
         case EffectDropped(key):
             return offers.never_asked(state, key, seen, at)
         case TakePressed(by):
             return offers.take_pressed(state, by, seen, at)
         case VerdictGiven():
             return Step(state, reply="too_early")
+        case TalkEnded() if isinstance(state, HandedOver) and file.passed:
+            return Step(state)  # about the talk before he was passed on: nobody has had him since
         case TalkEnded(by) if isinstance(state, Ringing | Waiting | Connecting | HandedOver):
             return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):
             return ends.taken_by_fallback(state, at)
+        case Announced() | RecordingStarted() | RecordingFinished() | RecordingFailed() | RecordingKept():
+            return recording.heard(state, event, at)
+        case EffectAside(key, reason) if file.tape is not None and key == Keys.call(file.pbx, file.call, "keep"):
+            return recording.heard(state, RecordingFailed(file.tape.name, reason), at)
         case FallbackServed() if isinstance(state, Ringing | Waiting | Connecting):
             return ends.served_meanwhile(state, event, at)
+        case TalkTransferred() if not isinstance(state, Talking | Transferring):
+            return _transferred_untold(state, event, seen, at)
         case CallArrived():
             return papers.arrived_late(state, event, seen, at)
         case (
             AdviceAsked() | LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded()
-            | CallerHungUp() | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside()
-            | Nudged()
+            | CallerHungUp() | TalkHeld() | TalkResumed() | TalkTransferred() | FallbackTook() | FallbackServed()
+            | DeadlineReached() | Granted() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)
         case _:
             assert_never(event)
+
+
+def _transferred_untold(state: CallState, event: TalkTransferred, seen: CallSeen, at: Instant) -> CallStep:
+    """A talk that was not reported is passed on: it was, and another one has the client, or is about to."""
+    blind = event.how is Transfer.BLIND
+    if blind and isinstance(state, Ringing):
+        # Whoever is rung either was the one who talked, and is done, or rings for nothing.
+        file, effects = stopped_all(state.file, state.hops, Disposition.ELSEWHERE, "elsewhere", at)
+        begun = talk.talk(file, TalkStarted(""), seen, at, effects)
+    elif blind or isinstance(state, Connecting):
+        begun = CALL.step(state, TalkStarted(""), seen, at)
+    else:
+        return CALL.step(state, TalkStarted(event.leg, event.extension), seen, at)
+    if not isinstance(begun.state, Talking):
+        return begun
+    # That talk is over before it could seize anybody: only who was held already stays so until his leg is over.
+    held = isinstance(state, Connecting) and state.holds
+    begun = msgspec.structs.replace(begun, state=msgspec.structs.replace(begun.state, holds=held))
+    return transfer.after_a_talk_untold(begun, event, seen, at)
 
 
 def _refiled(state: CallState, file: File) -> CallState:

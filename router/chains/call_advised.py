@@ -32,6 +32,7 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.effects import Advice, AdvisedLeg, AdviseFallback, AdviseHangUp, AdviseRing, AdviseWait
@@ -80,7 +81,7 @@ def _answered(step: CallStep, event: AdviceAsked, seen: CallSeen, at: Instant) -
             return _saying(step, AdviseWait(ASK_AGAIN_MS))  # its orders come as commands
         case Ended() if step.state.end.outcome is Outcome.NOBODY:
             return _saying(step, AdviseHangUp())
-        case Ended() | HandedOver() | Talking() | Stranger():
+        case Ended() | HandedOver() | Talking() | Transferring() | Stranger():
             # Over or in talk for all we know; should a client wait there all the same, he is not left in silence.
             return _saying(step, AdviseFallback())
         case _:

@@ -26,10 +26,11 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.choice import Obstacle, in_order, obstacle
-from router.chains.enquiry import MISSED, End, File, Hop, Outcome
+from router.chains.enquiry import MISSED, End, File, Hop, Outcome, Passed
 from router.chains.events import AdviceAsked, Disposition
 
 Language = Literal["ru", "en"]
@@ -90,6 +91,8 @@ class _Narrator:
         sentences = [self._opening(self._states[-1])]
         before: CallState | None = None
         for line, state in zip(self._history, self._states, strict=True):
+            if isinstance(state, Talking | Transferring) or (isinstance(state, Filed) and _passes(before, state)):
+                sentences += self._talking(before, state, line)
             if isinstance(state, Ringing):
                 known = {hop.leg for hop in before.hops} if isinstance(before, Ringing) else set()
                 sentences += [self._offer(state, hop, line) for hop in state.hops if hop.leg not in known]
@@ -99,15 +102,46 @@ class _Narrator:
                 sentences.append(self._wait(state, line))
             elif isinstance(state, HandedOver) and not isinstance(before, HandedOver):
                 sentences.append(self._say("handed_over", at=self._second(line.at)))
-            elif isinstance(state, Talking) and not isinstance(before, Talking):
-                sentences.append(self._talk(self._last_word(state), "talk"))
             before = state
         sentences += self._ending(self._states[-1])
         return sentences
 
+    def _talking(self, before: CallState | None, state: Filed, line: Told) -> list[str]:
+        """The beginning of a talk, holds and transfers."""
+        said: list[str] = []
+        known = _passed(before)
+        if isinstance(state, Talking) and not isinstance(before, Talking | Transferring):
+            said.append(self._talk(self._last_word(state), "talk"))
+        held = before.held if isinstance(before, Talking) else None
+        if isinstance(state, Talking) and state.held != held and len(state.file.passed) == len(known):
+            said.append(self._say("held" if state.held else "resumed", at=self._second(line.at)))
+        for number, entry in enumerate(state.file.passed):
+            if number >= len(known) or (known[number].to_leg, known[number].to_extension) != (
+                entry.to_leg, entry.to_extension
+            ):  # fmt: skip
+                said.append(self._transfer(entry))
+            if entry.taken is not None and (number >= len(known) or known[number].taken is None):
+                said.append(self._say("taken", who=self._target(entry), at=self._second(entry.taken)))
+            if entry.lost and (number >= len(known) or not known[number].lost):
+                said.append(self._say("not_taken", who=self._target(entry), at=self._second(line.at)))
+        return said
+
+    def _transfer(self, entry: Passed) -> str:
+        who = self._name(entry.person) if entry.person else entry.extension or self._words["unknown"]
+        return self._say(f"passed_{entry.how.value}", who=who, to=self._target(entry), at=self._second(entry.at))
+
+    def _target(self, entry: Passed) -> str:
+        if entry.to_person:
+            return self._name(entry.to_person)
+        if entry.to_extension:
+            return self._say("unknown_at", extension=entry.to_extension)
+        return self._words["outside" if entry.to_number is not None else "unknown"]
+
     def _last_word(self, state: Talking) -> End:
         """Who talks as it is known now: evidence may have come after the talk began."""
         last = self._states[-1]
+        if isinstance(last, Filed) and last.file.passed:
+            return state.end
         return last.end if isinstance(last, Talking | Ended) and last.end.outcome is Outcome.ANSWERED else state.end
 
     # --- sentences ----------------------------------------------------------------------------------------------
@@ -241,6 +275,14 @@ class _Narrator:
         return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths // 10}{self._comma}{tenths % 10}"
 
 
+def _passed(state: CallState | None) -> tuple[Passed, ...]:
+    return () if state is None or isinstance(state, Stranger) else state.file.passed
+
+
+def _passes(before: CallState | None, state: Filed) -> bool:
+    return _passed(before) != state.file.passed
+
+
 def _hops(state: CallState) -> tuple[Hop, ...]:
     if isinstance(state, Stranger):
         return ()
@@ -331,6 +373,14 @@ _RU: Mapping[str, str] = {
     "handed_over": "В {at} с клиент передан запасному плану АТС.",
     "talk": "Разговор с {at} с, отвечает {who}.",
     "talk_proved": "Разговор был (сообщено позже), ответ дан: {who}.",
+    "held": "В {at} с клиент поставлен на удержание.",
+    "resumed": "В {at} с клиент снят с удержания.",
+    "passed_blind": "В {at} с перевод без предупреждения: {who} → {to}.",
+    "passed_attended": "В {at} с перевод после согласования: {who} → {to}.",
+    "passed_unknown": "К {at} с клиент оказался переведён: {who} → {to}.",
+    "taken": "С {at} с с клиентом говорит {who}.",
+    "not_taken": "К {at} с {who} клиента не взял(а).",
+    "outside": "внешний номер",
     "unknown": "неизвестно кто",
     "unknown_at": "неизвестно кто (внутренний номер {extension})",
     "contradiction": "Противоречие: названы также {others}.",
@@ -344,6 +394,7 @@ _RU: Mapping[str, str] = {
     "outcome_fallback_served": "На запасной линии ответил номер {extension}.",
     "outcome_fallback_missed": "На запасной линии никто не ответил.",
     "outcome_fallback_unknown": "Чем кончился звонок на запасной линии, АТС не сообщила.",
+    "outcome_lost_in_transfer": "В {at} с клиент отключён: при переводе его никто не взял.",
     "outcome_incomplete": "АТС сообщила о звонке не всё.",
     "owed": "Клиенту нужно перезвонить: задача открыта.",
     "live": "Звонок ещё идёт.",
@@ -403,6 +454,14 @@ _EN: Mapping[str, str] = {
     "handed_over": "At {at} s the client was given to the PBX's own plan.",
     "talk": "Talk from {at} s, answered by {who}.",
     "talk_proved": "There was a talk (told later), answered by {who}.",
+    "held": "At {at} s the client was put on hold.",
+    "resumed": "At {at} s the client was taken back from hold.",
+    "passed_blind": "At {at} s a blind transfer: {who} → {to}.",
+    "passed_attended": "At {at} s an attended transfer: {who} → {to}.",
+    "passed_unknown": "By {at} s the client was found transferred: {who} → {to}.",
+    "taken": "From {at} s {who} talks with the client.",
+    "not_taken": "By {at} s {who} had not taken the client.",
+    "outside": "a number outside",
     "unknown": "it is not known whom",
     "unknown_at": "it is not known whom (extension {extension})",
     "contradiction": "Contradiction: {others} named as well.",
@@ -416,6 +475,7 @@ _EN: Mapping[str, str] = {
     "outcome_fallback_served": "Extension {extension} answered on the reserve line.",
     "outcome_fallback_missed": "Nobody answered on the reserve line.",
     "outcome_fallback_unknown": "The PBX did not report how the call ended on the reserve line.",
+    "outcome_lost_in_transfer": "At {at} s the client was released: nobody took him when he was transferred.",
     "outcome_incomplete": "The PBX did not report all of the call.",
     "owed": "The client has to be called back: an entry is open.",
     "live": "The call is still under way.",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from router.basis.machine import Token
@@ -40,6 +41,8 @@ class Desk:
     """In which the office lives: times of day, and where a day begins."""
     demo: bool = False
     """Everything is played: say so on every page."""
+    recordings: Path | None = None
+    """Folder of the recordings, one folder in it for each PBX; None: there are none."""
     link_version: Callable[[str], int] = _first_version
     """Person -> version of his links; a link with another version is dead."""
 

@@ -131,7 +131,7 @@ async def played(folder: Path, *, demo: bool = False, people: Directory = PEOPLE
         engine.performers |= {"inbox": inbox.perform, f"pbx:{PBX}": _sink}
         applied = DirectoryApplied(engine.core.contents.pin(people), "test")
         await engine.admit([Admission(ROSTER, applied, "person:test")])
-        desk = Desk(engine, office, inbox, SECRET, {f"pbx:{PBX}": None}, demo=demo)
+        desk = Desk(engine, office, inbox, SECRET, {f"pbx:{PBX}": None}, demo=demo, recordings=folder / "recordings")
         app = web.Application()
         add_pages(app, desk)
         client = TestClient(TestServer(app))
