@@ -27,7 +27,7 @@ from typing import ClassVar, assert_never
 
 import msgspec
 
-from router.basis.instants import NEVER, SECOND, Duration, Instant
+from router.basis.instants import Instant
 from router.basis.machine import (
     Claim,
     ClaimLost,
@@ -45,6 +45,7 @@ from router.basis.machine import (
 )
 from router.chains import call_advised as advised
 from router.chains import call_ends as ends
+from router.chains import call_keeps as keeps
 from router.chains import call_offers as offers
 from router.chains import call_papers as papers
 from router.chains import call_recording as recording
@@ -80,7 +81,6 @@ from router.chains.enquiry import (
     Outcome,
     faded,
     is_fading,
-    next_fade,
     owner,
     unheld,
     with_hop,
@@ -114,9 +114,6 @@ from router.chains.events import (
     VerdictGiven,
 )
 from router.chains.stops import connect_key, leg_key, stopped, stopped_all
-
-CLAIM_MARGIN = Duration(10 * SECOND)
-"""A claim expires this much after the instant at which the call itself would let go: a net behind its deadlines."""
 
 # --- the machine ------------------------------------------------------------------------------------------------
 
@@ -181,30 +178,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 assert_never(state)
 
     def deadline(self, state: CallState) -> Instant | None:
-        """The soonest of the state's own instants and of the legs that fade."""
-        match state:
-            case Ringing(file):
-                return min(offers.ring_deadline(state), next_fade(file))
-            case Waiting(file, wake):
-                return min(wake, file.window_end, next_fade(file))
-            case Connecting(file, _, check):
-                return min(check, next_fade(file))
-            case Talking(file, _, confirmed, check, holds):
-                keeps_until = Instant(confirmed + file.terms.unconfirmed_talk) if holds else NEVER
-                return min(check, next_fade(file), keeps_until)
-            case Followed():
-                return witnessed.deadline(state)
-            case Transferring(file, _, check):
-                return min(check, next_fade(file), Instant(file.passed[-1].at + file.terms.unconfirmed_talk))
-            case HandedOver(file, until):
-                return min(until, next_fade(file))
-            case Ended(file, _, wrap_until):
-                soonest = min(next_fade(file), wrap_until or NEVER)
-                return None if soonest == NEVER else soonest
-            case Stranger():
-                return state.until
-            case _:
-                assert_never(state)
+        """See `router.chains.call_keeps`."""
+        return keeps.deadline(state)
 
     def standing(self, state: CallState) -> Standing:
         """A call is final when it is over, no leg fades and the pause after the talk is over."""
@@ -213,34 +188,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
         return Standing(final=False)
 
     def claims(self, state: CallState) -> tuple[Claim, ...]:
-        """The heads this call keeps from others: rung, fading, talking, in the pause after the talk."""
-        if isinstance(state, Stranger) or state.file.terms.offers_per_person == 0:
-            return ()
-        held: dict[str, tuple[Instant, bool]] = {}
-        for entry in state.file.fading:
-            if entry.holds:
-                held[entry.person] = (entry.until, False)
-        match state:
-            case Ringing(file, hops):
-                for hop in hops:
-                    until, _ = held.get(hop.person, (Instant(0), False))
-                    held[hop.person] = (max(until, Instant(hop.end + file.terms.fade)), False)
-            case Connecting(file, hop, _, holds) if holds:
-                held[hop.person] = (Instant((hop.answered or hop.start) + file.terms.unconfirmed_talk), True)
-            case Followed(file, _, rings, holds):
-                over = Instant(max((hop.end for hop in rings), default=state.free_at) + file.terms.fade)
-                held.update((person, (over, False)) for person in holds)
-            case Talking(file, end, confirmed) if end.person and state.holds:
-                held[end.person] = (Instant(confirmed + file.terms.unconfirmed_talk), True)
-            case Ended(_, end, wrap_until) if wrap_until and end.person:
-                held[end.person] = (wrap_until, False)
-            case _:
-                pass
-        return tuple(
-            Claim(person_key(person), Instant(until + CLAIM_MARGIN), seize)
-            for person, (until, seize) in held.items()
-            if person
-        )
+        """See `router.chains.call_keeps`."""
+        return keeps.claims(state)
 
     def wait(self, state: CallState) -> Wait | None:
         """A call that may ring more heads than it can waits for any of them; the client who has waited longest is
@@ -359,7 +308,7 @@ def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant
             return talk.talk_over(state, by, at)
         case CallerHungUp():
             return talk.caller_gone(state, at)
-        case LegEnded(leg) if leg and leg == end.leg:
+        case LegEnded() if talk.is_over(event, end.leg, end.extension):
             return talk.head_gone(state, at)
         case TalkStarted() | TalkConfirmed():
             return talk.more_evidence(state, event, seen, at)
@@ -385,7 +334,7 @@ def _while_transferring(state: Transferring, event: CallEvent, seen: CallSeen, a
             return transfer.taken(state, event, seen, at)
         case TalkTransferred():
             return transfer.passed_again(state, event, seen, at)
-        case LegEnded(leg) if leg and leg == pending.to_leg:
+        case LegEnded() if talk.is_over(event, pending.to_leg, pending.to_extension):
             return transfer.not_taken(state, at)
         case CallerHungUp() | TalkEnded(Party.CALLER):
             return transfer.caller_gone(state, at)

@@ -40,7 +40,16 @@ from router.chains.enquiry import (
     with_hop,
     without_fading,
 )
-from router.chains.events import Disposition, LegAnswered, Party, TalkConfirmed, TalkEnded, TalkStarted, VerdictGiven
+from router.chains.events import (
+    Disposition,
+    LegAnswered,
+    LegEnded,
+    Party,
+    TalkConfirmed,
+    TalkEnded,
+    TalkStarted,
+    VerdictGiven,
+)
 from router.chains.stops import leg_key, stopped_all
 
 TalkFact = TalkStarted | TalkConfirmed
@@ -215,6 +224,13 @@ def _connected_late(state: Ringing | Waiting, hop: Hop, event: LegAnswered, seen
 
 
 # --- the end of a talk ------------------------------------------------------------------------------------------
+
+
+def is_over(event: LegEnded, leg: str, extension: str) -> bool:
+    """Whether this leg is over; that of a PBX which names no legs is known by its phone."""
+    if event.leg or leg:
+        return event.leg == leg
+    return bool(extension) and event.extension == extension
 
 
 def talk_over(state: Talking, by: Party, at: Instant, effects: tuple[Effect, ...] = ()) -> CallStep:

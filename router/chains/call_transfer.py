@@ -27,7 +27,15 @@ from router.chains.enquiry import (
     with_fading,
     without_fading,
 )
-from router.chains.events import Party, TalkConfirmed, TalkHeld, TalkResumed, TalkStarted, TalkTransferred, Transfer
+from router.chains.events import (
+    Party,
+    TalkConfirmed,
+    TalkHeld,
+    TalkResumed,
+    TalkStarted,
+    TalkTransferred,
+    Transfer,
+)
 from router.chains.stops import leg_key
 from router.chains.terms import AfterWindow
 

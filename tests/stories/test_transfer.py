@@ -6,7 +6,7 @@ import pytest
 
 from router.basis.machine import ClaimLost
 from router.chains.call_states import Ended, HandedOver, Ringing, Talking, Transferring, Waiting
-from router.chains.effects import ShowCard
+from router.chains.effects import AdviseFallback, AdviseHangUp, ShowCard
 from router.chains.enquiry import Outcome
 from router.chains.events import (
     Disposition,
@@ -18,8 +18,10 @@ from router.chains.events import (
     TalkTransferred,
     Transfer,
 )
+from router.office import call_chain
+from router.recall import Recall
 from tests.stories.play import Play, filed, office, talking
-from tests.stories.stage import LINE, T0
+from tests.stories.stage import LINE, PBX, T0
 
 
 def in_talk(**terms: Any) -> Play:
@@ -339,3 +341,85 @@ def test_a_record_of_the_reserve_line_that_comes_while_he_is_transferred() -> No
 def test_a_leg_that_was_never_taken_ends_late() -> None:
     play = in_talk().passes("clara", "x1").stops("anna").passes("dima", "x2").stops_leg("x1")
     play.fact(LegEnded("x1", Disposition.CANCELLED)).is_now(Transferring).takes("dima", "x2").holds("dima")
+
+
+# --- with groups, earlier calls and PBXs that lead ----------------------------------------------------------------
+
+
+def test_told_while_a_group_rings_every_phone_of_it_falls_silent() -> None:
+    play = office("anna boris clara", spread="ring_all").calls().rings("anna").rings("boris").rings("clara").waits(2)
+    play.fact(TalkTransferred(Transfer.BLIND, "x1", "104")).is_now(Transferring)
+    play.stops("anna", "elsewhere").stops("boris", "elsewhere").stops("clara", "elsewhere")
+    play.takes("dima").is_now(Talking).holds("dima")
+
+
+def test_picked_up_in_a_group_and_passed_to_one_of_it() -> None:
+    play = office("anna boris", spread="ring_all").calls().rings("anna").rings("boris").waits(2)
+    play.answers("boris").connects("boris").stops("anna", "elsewhere").talks("boris").holds("boris")
+    play.waits(5).passes("anna").stops("boris", "talk_over").waits(1).takes("anna").holds("anna")
+    play.talk_ends().releases().stops_leg().is_over(Outcome.ANSWERED, person="anna").owes_nothing()
+
+
+def test_a_returning_client_is_first_offered_to_who_took_him_over() -> None:
+    play = passed_to_clara().hangs_up().stops_leg().waits(60)
+    play.calls("c2").rings("clara")
+
+
+def test_passed_outside_he_is_still_a_client_of_who_passed_him_on() -> None:
+    play = office("anna boris").calls().rings("anna").declines("anna").rings("boris").answers("boris").connects("boris")
+    play.talks("boris").fact(TalkTransferred(Transfer.ATTENDED, "x1", "", "t_outside")).stops("boris").hangs_up()
+    play.stops_leg().waits(60).calls("c2").rings("boris")
+
+
+def test_both_who_talked_count_it_among_their_calls_and_a_journal_read_again_counts_the_same() -> None:
+    play = passed_to_clara().waits(9).hangs_up().stops_leg()
+    again = Recall()
+    again.note(play.stage.state(call_chain(PBX, play.call)))  # type: ignore[arg-type] # a call's
+    for recall in (play.stage.office.recall, again):
+        assert [recall.taken_today(head, T0) for head in ("anna", "boris", "clara")] == [1, 0, 1]
+        assert recall.last_talk("anna") == T0 + 10_000_000
+        assert recall.last_talk("clara") == T0 + 23_000_000
+
+
+LEADS: list[dict[str, Any]] = [{"style": "witness"}, {"style": "adviser"}]
+
+
+@pytest.mark.parametrize("able", LEADS, ids=["witness", "adviser"])
+def test_a_pbx_that_leads_names_no_leg_and_nobody_takes_him(able: dict[str, Any]) -> None:
+    play = office(timers="pbx", able=able).calls().pbx_rings("101").waits(3).picks_up_at("101").holds("anna")
+    play.waits(5).passes("clara", "").is_now(Transferring).holds("anna").pbx_says_over("101", Disposition.COMPLETED)
+    play.is_now(Transferring).holds().pbx_rings("103").waits(9).pbx_says_over("103").is_now(HandedOver).record().owes()
+
+
+@pytest.mark.parametrize("able", LEADS, ids=["witness", "adviser"])
+def test_a_pbx_that_leads_names_no_leg_and_he_is_taken(able: dict[str, Any]) -> None:
+    play = office(timers="pbx", able=able).calls().pbx_rings("101").waits(3).picks_up_at("101").waits(5)
+    play.passes("clara", "").pbx_says_over("101", Disposition.COMPLETED).waits(4).picks_up_at("103")
+    play.is_now(Talking).holds("clara").waits(5)
+    play.fact(TalkTransferred(Transfer.ATTENDED, "", "102")).is_now(Talking).holds("boris").waits(5)
+    play.pbx_says_over("103", Disposition.COMPLETED).is_now(Talking)
+    play.pbx_says_over("102", Disposition.COMPLETED).is_over(Outcome.ANSWERED, person="boris").holds()
+    assert [(entry.person, entry.to_person) for entry in filed(play).passed] == [("anna", "clara"), ("clara", "boris")]
+
+
+def test_passed_back_to_a_phone_whose_first_leg_ends_late() -> None:
+    play = office(timers="pbx", able={"style": "witness"}).calls().pbx_rings("101").waits(3).picks_up_at("101")
+    play.waits(5).fact(TalkTransferred(Transfer.ATTENDED, "", "102")).waits(1)
+    play.fact(TalkTransferred(Transfer.ATTENDED, "", "101")).pbx_says_over("101", Disposition.COMPLETED)
+    play.is_now(Talking).waits(3).pbx_says_over("101", Disposition.COMPLETED).is_over(Outcome.ANSWERED, person="anna")
+
+
+def test_told_of_a_call_that_a_pbx_rings_by_itself_it_is_a_talk() -> None:
+    play = office(timers="pbx", able={"style": "witness"}).calls().pbx_rings("101", "w1").waits(2)
+    play.passes("clara").is_now(Transferring).takes("clara").is_now(Talking).holds("clara")
+
+
+def test_asked_about_a_client_who_is_passed_on_the_advice_is_the_pbxs_own_plan() -> None:
+    play = office(timers="pbx", able={"style": "adviser"}).asks().is_told_to_ring("anna", 8).waits(2)
+    play.picks_up_at("101", "c1.h1").passes("clara").waits(1).asks("x1").is_told(AdviseFallback()).is_now(Transferring)
+
+
+def test_asked_about_a_client_who_was_lost_in_a_transfer_the_advice_is_to_hang_up() -> None:
+    play = office(timers="pbx", able={"style": "adviser"}, after_window="release").asks().waits(2)
+    play.picks_up_at("101", "c1.h1").passes("clara").waits(9).foreign_leg_ends().is_over(Outcome.LOST_IN_TRANSFER)
+    play.owes().asks("x1").is_told(AdviseHangUp())
