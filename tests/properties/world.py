@@ -7,6 +7,8 @@ other, what the PBX makes of each order. Every law is checked after every action
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from router.basis.failures import Permanent, Temporary
 from router.basis.instants import MILLISECOND, SECOND, Duration, Instant, after
 from router.basis.machine import ChainId, ClaimLost, Event, Nudged, Urgency
@@ -86,7 +88,7 @@ class World(Stage):
         self._noted = 0
         terms = options.get("terms") or {}
         alone = terms.get("spread", "one_by_one") == "one_by_one" and not terms.get("all_in_last_s")
-        self._at_once = 1 if alone else len(options.get("heads", HEADS))
+        self._at_once = 1 if alone else len(HEADS)  # who took over a client is offered him again, on the list or not
 
     # --- what happens -------------------------------------------------------------------------------------------
 
@@ -271,6 +273,8 @@ class World(Stage):
     def _window_kept(self, chain: ChainId, state: CallState) -> None:
         if isinstance(state, Ringing):
             assert state.hops, f"{chain} rings nobody"
+            people = {hop.person for hop in state.hops}
+            assert len(people) == len(state.hops), f"{chain} rings a head twice"
             assert self.now < state.file.window_end
             for hop in state.hops:
                 assert hop.end <= state.file.window_end, f"{chain} rings beyond its window"
@@ -284,11 +288,13 @@ class World(Stage):
         if not isinstance(state, Waiting) or state.file.window_end - self.now < state.file.terms.min_offer:
             return
         seen = self.office.look_at_call(chain, Nudged(""), self.core, self.now)
-        choice = choose(state.file, seen.sights, self.now)
+        # Whoever came back counts, told or not; who is claimed by another call, or passed for good, is not offered.
+        returned = tuple(person for person in seen.back if person not in state.file.back)
+        heard = msgspec.structs.replace(state.file, back=(*state.file.back, *returned))
+        choice = choose(heard, seen.sights, self.now)
         # Left to an earlier caller a moment ago: it looks again by itself.
         soon = state.wake <= self.now + LEFT_FOR
         assert choice.seat is None or soon, f"{chain} waits, and {choice.seat} is free"
-        assert set(seen.back) <= set(state.file.back), f"{chain} waits and has not heard that {seen.back} came back"
         for key in state.keys:
             if key.startswith("person:"):
                 assert self.core.claims.held(key) is not None, f"{chain} waits for {key}, which nobody holds"
