@@ -2,13 +2,12 @@
 
 One sentence for each offer, with the reason for this head and against those before him on the list, as the call saw
 them at that moment (`seen`, stored with the event); one for each wait; one for the end. Texts are rendered from codes
-and parameters by the templates below, Russian and English side by side.
+and parameters by the templates of `explain_words`, Russian and English side by side.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from router.basis.instants import SECOND, Instant, as_datetime
@@ -32,8 +31,7 @@ from router.chains.call_states import (
 from router.chains.choice import Obstacle, in_order, obstacle
 from router.chains.enquiry import MISSED, End, File, Hop, Outcome, Passed
 from router.chains.events import AdviceAsked, Disposition
-
-Language = Literal["ru", "en"]
+from router.chains.explain_words import TEXTS, Language
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
@@ -78,7 +76,7 @@ class _Narrator:
         zone: tzinfo,
     ) -> None:
         self._zone = zone
-        self._words = _TEXTS[language]
+        self._words = TEXTS[language]
         self._comma = "," if language == "ru" else "."
         self._names = names
         self._history = history
@@ -319,168 +317,3 @@ def _reason(state: Ringing, hop: Hop) -> str:
     if last.how is Disposition.DECLINED:
         return "reluctant"
     return "back" if last.how is Disposition.UNREACHABLE else "again"
-
-
-_RU: Mapping[str, str] = {
-    "call": "Звонок на линию {line}, список «{chain}», окно {window} с.",
-    "stranger": "АТС не сообщила о начале этого звонка.",
-    "offer": "{number}. {who}, с {from} с: {end} ({why}).",
-    "rung_by_pbx": "{number}. АТС сама вызвала: {who}, с {from} с: {end}.",
-    "lasted": "{after} с, {how}",
-    "end_rings": "звонит",
-    "end_picked": "трубка снята через {after} с",
-    "end_lost": "трубка снята, но через {after} с отбой до соединения",
-    "how_no_answer": "нет ответа",
-    "how_busy": "занято",
-    "how_declined": "звонок отклонён",
-    "how_unreachable": "телефон недоступен",
-    "how_cancelled": "вызов отменён: клиент положил трубку",
-    "how_elsewhere": "вызов снят: разговор начался в другом месте",
-    "how_completed": "соединение завершено",
-    "how_failed": "технический сбой",
-    "why_first": "начало списка",
-    "why_next": "по порядку",
-    "why_again": "список начат сначала",
-    "why_reluctant": "раньше звонок отклонён, но больше предложить некому",
-    "why_back": "снова на связи",
-    "why_together": "вместе с остальными",
-    "why_beside": "ещё один его телефон",
-    "why_responsible": "ответственный за клиента",
-    "why_last_talker": "последний, кто говорил с клиентом",
-    "phone": "номер {extension}",
-    "closed_hours": "Нерабочее время: никто не вызывается.",
-    "why_take": "нажата кнопка «Взять звонок»",
-    "not_claimed": "{who}: на звонке {call}",
-    "not_wanted": "{who}: его очередь отвечать на звонок {call}",
-    "not_in_call": "{who}: в другом разговоре",
-    "not_away": "{who}: отсутствует",
-    "not_paused": "{who}: на паузе",
-    "not_off": "{who}: {why}",
-    "not_off_until": "{who}: {why} до {until}",
-    "off_off_hours": "не работает",
-    "off_leave": "в отпуске",
-    "off_sick": "болеет",
-    "off_trip": "в командировке",
-    "off_day_off": "выходной",
-    "off_training": "на обучении",
-    "off_other": "отсутствует",
-    "not_unreachable": "{who}: телефон недоступен",
-    "not_no_change": "{who}: телефон был недоступен, и с тех пор ничего не изменилось",
-    "not_rests": "{who}: пауза до {until} с",
-    "not_declined": "{who}: звонок отклонён, сначала остальные",
-    "wait": "С {at} с звонок ждёт: предложить некому ({why}).",
-    "too_short": "С {at} с никто не вызывается: до конца окна меньше {least} с.",
-    "handed_over": "В {at} с клиент передан запасному плану АТС.",
-    "talk": "Разговор с {at} с, отвечает {who}.",
-    "talk_proved": "Разговор был (сообщено позже), ответ дан: {who}.",
-    "held": "В {at} с клиент поставлен на удержание.",
-    "resumed": "В {at} с клиент снят с удержания.",
-    "passed_blind": "В {at} с перевод без предупреждения: {who} → {to}.",
-    "passed_attended": "В {at} с перевод после согласования: {who} → {to}.",
-    "passed_unknown": "К {at} с клиент оказался переведён: {who} → {to}.",
-    "taken": "С {at} с с клиентом говорит {who}.",
-    "not_taken": "К {at} с {who} клиента не взял(а).",
-    "outside": "внешний номер",
-    "unknown": "неизвестно кто",
-    "unknown_at": "неизвестно кто (внутренний номер {extension})",
-    "contradiction": "Противоречие: названы также {others}.",
-    "talk_over": "Конец разговора в {at} с, длительность {length} с, завершение: {by}.",
-    "by_caller": "клиент",
-    "by_head": "сотрудник",
-    "by_pbx": "АТС",
-    "by_unknown": "неизвестно кем",
-    "outcome_caller_left": "Клиент положил трубку в {at} с, не дождавшись ответа.",
-    "outcome_nobody": "Никто не ответил, в {at} с клиент отключён.",
-    "outcome_fallback_served": "На запасной линии ответил номер {extension}.",
-    "outcome_fallback_missed": "На запасной линии никто не ответил.",
-    "outcome_fallback_unknown": "Чем кончился звонок на запасной линии, АТС не сообщила.",
-    "outcome_lost_in_transfer": "В {at} с клиент отключён: при переводе его никто не взял.",
-    "outcome_incomplete": "АТС сообщила о звонке не всё.",
-    "owed": "Клиенту нужно перезвонить: задача открыта.",
-    "live": "Звонок ещё идёт.",
-    "mark_real": "Отметка в {at} с: реальный клиент ({who}).",
-    "mark_spam": "Отметка в {at} с: спам ({who}).",
-}
-
-_EN: Mapping[str, str] = {
-    "call": "Call to line {line}, list “{chain}”, window {window} s.",
-    "stranger": "The PBX did not report the beginning of this call.",
-    "offer": "{number}. {who}, from {from} s: {end} ({why}).",
-    "rung_by_pbx": "{number}. The PBX itself rang {who}, from {from} s: {end}.",
-    "lasted": "{after} s, {how}",
-    "end_rings": "ringing",
-    "end_picked": "picked up after {after} s",
-    "end_lost": "picked up, but hung up after {after} s before the connection",
-    "how_no_answer": "no answer",
-    "how_busy": "busy",
-    "how_declined": "declined",
-    "how_unreachable": "phone unreachable",
-    "how_cancelled": "cancelled: the client hung up",
-    "how_elsewhere": "withdrawn: somebody else talks",
-    "how_completed": "connection ended",
-    "how_failed": "technical failure",
-    "why_first": "start of the list",
-    "why_next": "in order",
-    "why_again": "the list began again",
-    "why_reluctant": "declined before, but there is nobody else",
-    "why_back": "back again",
-    "why_together": "together with the others",
-    "why_beside": "another phone of his",
-    "why_responsible": "responsible for the client",
-    "why_last_talker": "the last one who talked with the client",
-    "phone": "extension {extension}",
-    "closed_hours": "Out of hours: nobody is rung.",
-    "why_take": "pressed Take",
-    "not_claimed": "{who}: busy with call {call}",
-    "not_wanted": "{who}: left to call {call}, which waits for him",
-    "not_in_call": "{who}: in another talk",
-    "not_away": "{who}: away",
-    "not_paused": "{who}: paused",
-    "not_off": "{who}: {why}",
-    "not_off_until": "{who}: {why} until {until}",
-    "off_off_hours": "off duty",
-    "off_leave": "on leave",
-    "off_sick": "ill",
-    "off_trip": "on a business trip",
-    "off_day_off": "day off",
-    "off_training": "in training",
-    "off_other": "absent",
-    "not_unreachable": "{who}: phone unreachable",
-    "not_no_change": "{who}: phone was unreachable and nothing has changed since",
-    "not_rests": "{who}: rests until {until} s",
-    "not_declined": "{who}: declined, the others come first",
-    "wait": "From {at} s the call waits: nobody can be offered it ({why}).",
-    "too_short": "From {at} s nobody is rung: less than {least} s of the window are left.",
-    "handed_over": "At {at} s the client was given to the PBX's own plan.",
-    "talk": "Talk from {at} s, answered by {who}.",
-    "talk_proved": "There was a talk (told later), answered by {who}.",
-    "held": "At {at} s the client was put on hold.",
-    "resumed": "At {at} s the client was taken back from hold.",
-    "passed_blind": "At {at} s a blind transfer: {who} → {to}.",
-    "passed_attended": "At {at} s an attended transfer: {who} → {to}.",
-    "passed_unknown": "By {at} s the client was found transferred: {who} → {to}.",
-    "taken": "From {at} s {who} talks with the client.",
-    "not_taken": "By {at} s {who} had not taken the client.",
-    "outside": "a number outside",
-    "unknown": "it is not known whom",
-    "unknown_at": "it is not known whom (extension {extension})",
-    "contradiction": "Contradiction: {others} named as well.",
-    "talk_over": "The talk ended at {at} s after {length} s, by: {by}.",
-    "by_caller": "the client",
-    "by_head": "the head",
-    "by_pbx": "the PBX",
-    "by_unknown": "not known",
-    "outcome_caller_left": "The client hung up at {at} s before an answer.",
-    "outcome_nobody": "Nobody answered; at {at} s the client was released.",
-    "outcome_fallback_served": "Extension {extension} answered on the reserve line.",
-    "outcome_fallback_missed": "Nobody answered on the reserve line.",
-    "outcome_fallback_unknown": "The PBX did not report how the call ended on the reserve line.",
-    "outcome_lost_in_transfer": "At {at} s the client was released: nobody took him when he was transferred.",
-    "outcome_incomplete": "The PBX did not report all of the call.",
-    "owed": "The client has to be called back: an entry is open.",
-    "live": "The call is still under way.",
-    "mark_real": "Marked at {at} s: real client ({who}).",
-    "mark_spam": "Marked at {at} s: spam ({who}).",
-}
-
-_TEXTS: Mapping[Language, Mapping[str, str]] = {"ru": _RU, "en": _EN}

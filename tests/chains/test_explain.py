@@ -6,11 +6,12 @@ from router.chains import explain as room
 from router.chains.choice import ABSENT, CLAIMED
 from router.chains.enquiry import Outcome
 from router.chains.events import Disposition, LegRinging, Party, TalkStarted
+from router.chains.explain_words import TEXTS
 from tests.chains.history import english, history, russian
 from tests.stories.play import office
 
 # The dictionaries are the subject: both must say all that can happen.
-_RU, _EN = room._RU, room._EN
+_RU, _EN = TEXTS["ru"], TEXTS["en"]
 
 
 def test_the_third_answers_while_the_first_is_in_another_call() -> None:
