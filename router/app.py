@@ -35,6 +35,7 @@ from router.health import add_health
 from router.office import Office, machines
 from router.operations import Act, Operations
 from router.switch import Switch
+from router.telephony_adapter.port import KeepsRecordings
 from router.web import Desk, add_pages
 from router.web.clients import ClientsApi
 
@@ -97,6 +98,7 @@ class Server:
         self.inbox = Inbox(self.engine.store)
         self.clients = Clients(self.engine)
         self.office.book = self.clients.book
+        self.recordings = config.server.data / "recordings"
         self.switches = [self._switch(index) for index in range(len(config.telephones))]
         self.auditor = Auditor(self.engine, self.metrics.found)
         self.control = Control(self.engine, config.server.data, self.clients, self.operations)
@@ -109,8 +111,11 @@ class Server:
 
     def _switch(self, index: int) -> Switch:
         server = self.config.server
+        telephony = self.config.telephones[index]
+        if isinstance(telephony, KeepsRecordings):
+            telephony.recordings = self.recordings / telephony.name
         return Switch(
-            self.config.telephones[index],
+            telephony,
             self.engine,
             region=server.region,
             keep_raw=server.keep_raw,
@@ -224,6 +229,7 @@ class Server:
             language=server.language,
             demo=self.config.demo,
             operations=self.operations,
+            recordings=self.recordings,
         )
         add_pages(app, desk)
         app.add_routes(ClientsApi(self.clients, self.config.api_token, server.region).routes())

@@ -31,6 +31,7 @@ from router.chains.events import (
     OffersMissed,
     TalkConfirmed,
     TalkStarted,
+    TalkTransferred,
 )
 from router.chains.operations import OperationsMachine
 from router.chains.roster import ROSTER, Roster, RosterMachine
@@ -45,7 +46,7 @@ from router.telephony_adapter.port import Abilities
 NOTHING = CallSeen()
 NOBODY = Presence()
 
-_NAMES_A_PHONE = LegRinging | LegAnswered | LegEnded | TalkStarted | TalkConfirmed
+_NAMES_A_PHONE = LegRinging | LegAnswered | LegEnded | TalkStarted | TalkConfirmed | TalkTransferred
 
 
 def machines() -> tuple[Machine[Any, Any, Any], ...]:
@@ -196,6 +197,7 @@ class Office:
             "can_reroute_ringing": abilities.can_reroute_ringing,
             "can_wait": abilities.can_wait,
             "can_look": abilities.can_look,
+            "can_record": abilities.can_record,
         }
         if not abilities.reports_ringing:
             changes["no_ringing_after"] = Duration(0)

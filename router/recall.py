@@ -16,8 +16,8 @@ import msgspec
 
 from router.basis.instants import DAY, Duration, Instant, as_datetime
 from router.basis.machine import Token
-from router.chains.call_states import CallState, Ended, Filed, Talking
-from router.chains.enquiry import Outcome
+from router.chains.call_states import CallState, Ended, Filed, Talking, Transferring
+from router.chains.enquiry import Outcome, asked, talker_since
 from router.engine.core import Core, Draft
 from router.engine.store.port import Store
 
@@ -67,8 +67,8 @@ class Recall:
         self._visits: dict[Token, Visit] = {}
         self._service: dict[str, Service] = {}
         self._firsts: dict[str, tuple[Instant, str]] = {}
-        self._counted: dict[str, str] = {}
-        """Call -> the head to whom it is counted, for calls of the last day."""
+        self._counted: dict[tuple[str, str], None] = {}
+        """Call and head to whom it is counted, for calls of the last day."""
 
     # --- what is asked ------------------------------------------------------------------------------------------
 
@@ -108,8 +108,8 @@ class Recall:
         file = state.file
         if file.hops or not isinstance(state, Ended):
             self._note_first(state)
-        if isinstance(state, Talking | Ended) and state.end.outcome is Outcome.ANSWERED and state.end.person:
-            self._note_talk(state)
+        if isinstance(state, Talking | Transferring | Ended):
+            self._note_talks(state)
         if isinstance(state, Ended) and file.caller is not None:
             self._note_visit(state, file.caller)
 
@@ -140,13 +140,22 @@ class Recall:
         if hops and hops[0].person and file.arrived >= self._firsts.get(chain, (Instant(0), ""))[0]:
             self._firsts[chain] = (file.arrived, hops[0].person)
 
-    def _note_talk(self, state: Talking | Ended) -> None:
-        end, chain = state.end, state.file.chain
-        began = end.talk_from or end.at
-        service = self._service.setdefault(end.person, Service())
-        service.last = max(service.last, end.at if isinstance(state, Ended) else began)
-        if self._counted.get(chain) != end.person:
-            self._counted[chain] = end.person
+    def _note_talks(self, state: Talking | Transferring | Ended) -> None:
+        file, end = state.file, state.end
+        for entry in file.passed:
+            self._note_talk(file.chain, entry.person, entry.since, entry.at)
+        if isinstance(state, Transferring) or end.outcome is not Outcome.ANSWERED:
+            return
+        began = talker_since(file, end)
+        self._note_talk(file.chain, end.person, began, end.at if isinstance(state, Ended) else began)
+
+    def _note_talk(self, chain: str, person: str, began: Instant, last: Instant) -> None:
+        if not person:
+            return
+        service = self._service.setdefault(person, Service())
+        service.last = max(service.last, last)
+        if (chain, person) not in self._counted:
+            self._counted[chain, person] = None
             service.taken.append(began)
             if len(self._counted) > 2 * MOST_READ:
                 for old in list(islice(self._counted, MOST_READ)):
@@ -158,7 +167,7 @@ class Recall:
         marks = file.verdicts
         spam = marks[-1].verdict == "spam" if marks else before.spam
         if end.outcome is Outcome.ANSWERED:
-            now = Visit(end.person or before.talker, end.at, spam=spam)
+            now = Visit(asked(file, end) or before.talker, end.at, spam=spam)
         elif end.outcome is Outcome.CALLER_LEFT:
             now = msgspec.structs.replace(before, arrived=file.known.since or file.arrived, left=end.at, spam=spam)
         else:

@@ -24,6 +24,7 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.effects import RingLeg
@@ -41,6 +42,8 @@ from router.chains.events import (
     TalkConfirmed,
     TalkEnded,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
 )
 from router.engine.core import Admission
 from router.engine.journal import EffectId, Order
@@ -134,6 +137,8 @@ class _Comparison:
             self._compare_talk(live, state, legs, sight)
         elif isinstance(state, Followed):
             self._compare_followed(live, state, legs, sight)
+        elif isinstance(state, Transferring):
+            self._compare_transfer(live, state, legs, sight)
         elif isinstance(state, Waiting | HandedOver | Stranger) and sight.talking_leg:
             self._admit(live, TalkStarted(sight.talking_leg, sight.talking_extension))
         if not isinstance(state, Stranger):
@@ -174,7 +179,7 @@ class _Comparison:
             return
         if isinstance(state, Talking):
             self._admit(live, TalkEnded(Party.UNKNOWN))
-        elif not isinstance(state, Stranger):
+        elif not isinstance(state, Stranger | Transferring):
             self._talked_unseen(live, state)
         self._admit(live, CallerHungUp())
 
@@ -246,11 +251,7 @@ class _Comparison:
 
     def _compare_talk(self, live: LiveCall, state: Talking, legs: dict[str, LegSight], sight: CallSight) -> None:
         if sight.talking_leg:
-            # A PBX that leads may not name its legs: then the phone says that it is the same talk.
-            here = sight.talking_extension
-            same = sight.talking_leg == state.end.leg or (bool(here) and here == state.end.extension)
-            event = TalkConfirmed if same else TalkStarted
-            self._admit(live, event(sight.talking_leg, sight.talking_extension))
+            self._admit(live, self._who_talks(state, sight))
             return
         found = legs.get(state.end.leg)
         if found is None or found.state == "ended":
@@ -275,6 +276,31 @@ class _Comparison:
                 self._admit(live, LegAnswered(leg.leg, leg.extension))
             elif leg.state == "ringing" and leg.leg not in known and leg.extension not in at_phones:
                 self._admit(live, LegRinging(leg.leg, leg.extension))
+
+    @staticmethod
+    def _who_talks(state: Talking, sight: CallSight) -> Event:
+        """The same one still talks; or another one does now: he was transferred while nobody listened."""
+        leg, extension = sight.talking_leg, sight.talking_extension
+        told = state.end
+        # A PBX that leads may not name its legs: then the phone says that it is the same talk.
+        here = bool(extension) and extension == told.extension
+        if here or (leg == told.leg and not (extension and told.extension)):
+            return TalkConfirmed(leg, extension)
+        if not told.leg:
+            return TalkStarted(leg, extension)
+        return TalkTransferred(Transfer.UNKNOWN, leg, extension)
+
+    def _compare_transfer(
+        self, live: LiveCall, state: Transferring, legs: dict[str, LegSight], sight: CallSight
+    ) -> None:
+        """A transfer under way: the new one talks, his phone still rings, or it is over."""
+        pending = state.file.passed[-1].to_leg
+        if sight.talking_leg:
+            self._admit(live, TalkStarted(sight.talking_leg, sight.talking_extension))
+            return
+        found = legs.get(pending)
+        if pending and (found is None or found.state == "ended"):
+            self._admit(live, LegEnded(pending, Disposition.NO_ANSWER))
 
     def _compare_fading(self, live: LiveCall, fading: list[str], legs: dict[str, LegSight]) -> None:
         for leg in fading:

@@ -12,7 +12,7 @@ from router.basis.machine import Event
 from router.basis.phone import masked, normal
 from router.chains.call import CallMachine
 from router.chains.delivery import pbx_lane
-from router.chains.effects import RingLeg, SendToFallback, TelephonyEffect
+from router.chains.effects import RecordingEffect, RingLeg, SendToFallback, TelephonyEffect
 from router.chains.events import CallArrived, DeviceSeen, FallbackTook, LineSeen
 from router.chains.roster import ROSTER
 from router.engine.core import Admission, Answer
@@ -22,7 +22,7 @@ from router.engine.shell import Engine
 from router.engine.store.port import StoreUnavailable
 from router.office import call_chain
 from router.reconcile import LiveCall, reconcile
-from router.telephony_adapter.port import KeepsUnread, Report, Telephony, UnknownPayload
+from router.telephony_adapter.port import KeepsRecordings, KeepsUnread, Report, Telephony, UnknownPayload
 
 log = structlog.get_logger(__name__)
 
@@ -283,6 +283,9 @@ class Switch:
     async def perform(self, order: Order) -> Sequence[Event]:
         """Carry out one telephony effect."""
         effect = order.effect
+        if isinstance(effect, RecordingEffect):
+            assert isinstance(self.telephony, KeepsRecordings), "nothing is recorded where nothing can be"
+            return await self.telephony.record(effect)
         assert isinstance(effect, TelephonyEffect), "only telephony effects travel in this lane"
         caller = None
         if isinstance(effect, RingLeg) and effect.caller is not None:

@@ -17,7 +17,8 @@ Had nobody picked up, the window would have ended at 40.0 s sharp: the ring unde
 the PBX's fallback or released, and a call-back entry is opened by a message in the same transaction.
 
 States: `Ringing` (one phone rings), `Waiting` (no head is free), `Connecting` (picked up, not yet in talk), `Talking`,
-`Followed` (the PBX leads: `call_witnessed`, `call_advised`), `HandedOver` (the PBX's fallback has it), `Ended`, and
+`Followed` (the PBX leads: `call_witnessed`, `call_advised`), `Transferring` (the client is passed on, another phone
+rings), `HandedOver` (the PBX's fallback has it), `Ended`, and
 `Stranger` (facts came before the arrival was reported; one that says where the call is, a talk or the fallback, leads
 on to that state at once, and the papers follow with the arrival).
 """
@@ -26,7 +27,7 @@ from typing import ClassVar, assert_never
 
 import msgspec
 
-from router.basis.instants import NEVER, SECOND, Duration, Instant
+from router.basis.instants import Instant
 from router.basis.machine import (
     Claim,
     ClaimLost,
@@ -45,9 +46,12 @@ from router.basis.machine import (
 from router.chains import call_advised as advised
 from router.chains import call_emergency as emergency
 from router.chains import call_ends as ends
+from router.chains import call_keeps as keeps
 from router.chains import call_offers as offers
 from router.chains import call_papers as papers
+from router.chains import call_recording as recording
 from router.chains import call_talk as talk
+from router.chains import call_transfer as transfer
 from router.chains import call_witnessed as witnessed
 from router.chains.call_orders import possible
 from router.chains.call_states import (
@@ -64,6 +68,7 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.choice import person_key
@@ -77,7 +82,6 @@ from router.chains.enquiry import (
     Outcome,
     faded,
     is_fading,
-    next_fade,
     owner,
     unheld,
     with_hop,
@@ -85,6 +89,7 @@ from router.chains.enquiry import (
 )
 from router.chains.events import (
     AdviceAsked,
+    Announced,
     CallArrived,
     CallClosed,
     CallerHungUp,
@@ -98,17 +103,22 @@ from router.chains.events import (
     LegEnded,
     LegRinging,
     Party,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
     VerdictGiven,
 )
 from router.chains.stops import connect_key, leg_key, stopped, stopped_all
 from router.chains.terms import Style
-
-CLAIM_MARGIN = Duration(10 * SECOND)
-"""A claim expires this much after the instant at which the call itself would let go: a net behind its deadlines."""
 
 # --- the machine ------------------------------------------------------------------------------------------------
 
@@ -164,6 +174,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 return witnessed.step(state, event, seen, at) or _in_any_live_state(state, event, seen, at)
             case Talking():
                 return _while_talking(state, event, seen, at)
+            case Transferring():
+                return _while_transferring(state, event, seen, at)
             case HandedOver():
                 return _while_handed_over(state, event, seen, at)
             case Ended():
@@ -174,28 +186,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
                 assert_never(state)
 
     def deadline(self, state: CallState) -> Instant | None:
-        """The soonest of the state's own instants and of the legs that fade."""
-        match state:
-            case Ringing(file):
-                return min(offers.ring_deadline(state), next_fade(file))
-            case Waiting(file, wake):
-                return min(wake, file.window_end, next_fade(file))
-            case Connecting(file, _, check):
-                return min(check, next_fade(file))
-            case Talking(file, _, confirmed, check, holds):
-                keeps_until = Instant(confirmed + file.terms.unconfirmed_talk) if holds else NEVER
-                return min(check, next_fade(file), keeps_until)
-            case Followed():
-                return witnessed.deadline(state)
-            case HandedOver(file, until):
-                return min(until, next_fade(file))
-            case Ended(file, _, wrap_until):
-                soonest = min(next_fade(file), wrap_until or NEVER)
-                return None if soonest == NEVER else soonest
-            case Stranger():
-                return state.until
-            case _:
-                assert_never(state)
+        """See `router.chains.call_keeps`."""
+        return keeps.deadline(state)
 
     def standing(self, state: CallState) -> Standing:
         """A call is final when it is over, no leg fades and the pause after the talk is over."""
@@ -204,34 +196,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
         return Standing(final=False)
 
     def claims(self, state: CallState) -> tuple[Claim, ...]:
-        """The heads this call keeps from others: rung, fading, talking, in the pause after the talk."""
-        if isinstance(state, Stranger) or state.file.terms.offers_per_person == 0:
-            return ()
-        held: dict[str, tuple[Instant, bool]] = {}
-        for entry in state.file.fading:
-            if entry.holds:
-                held[entry.person] = (entry.until, False)
-        match state:
-            case Ringing(file, hops):
-                for hop in hops:
-                    until, _ = held.get(hop.person, (Instant(0), False))
-                    held[hop.person] = (max(until, Instant(hop.end + file.terms.fade)), False)
-            case Connecting(file, hop, _, holds) if holds:
-                held[hop.person] = (Instant((hop.answered or hop.start) + file.terms.unconfirmed_talk), True)
-            case Followed(file, _, rings, holds):
-                over = Instant(max((hop.end for hop in rings), default=state.free_at) + file.terms.fade)
-                held.update((person, (over, False)) for person in holds)
-            case Talking(file, end, confirmed) if end.person and state.holds:
-                held[end.person] = (Instant(confirmed + file.terms.unconfirmed_talk), True)
-            case Ended(_, end, wrap_until) if wrap_until and end.person:
-                held[end.person] = (wrap_until, False)
-            case _:
-                pass
-        return tuple(
-            Claim(person_key(person), Instant(until + CLAIM_MARGIN), seize)
-            for person, (until, seize) in held.items()
-            if person
-        )
+        """See `router.chains.call_keeps`."""
+        return keeps.claims(state)
 
     def wait(self, state: CallState) -> Wait | None:
         """A call that may ring more heads than it can waits for any of them; the client who has waited longest is
@@ -342,11 +308,15 @@ def _while_connecting(state: Connecting, event: CallEvent, seen: CallSeen, at: I
 def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
     file, end = state.file, state.end
     match event:
+        case TalkTransferred():
+            return transfer.transferred(state, event, seen, at)
+        case TalkHeld() | TalkResumed():
+            return transfer.on_hold(state, event, at)
         case TalkEnded(by):
             return talk.talk_over(state, by, at)
         case CallerHungUp():
             return talk.caller_gone(state, at)
-        case LegEnded(leg) if leg and leg == end.leg:
+        case LegEnded() if talk.is_over(event, end.leg, end.extension):
             return talk.head_gone(state, at)
         case TalkStarted() | TalkConfirmed():
             return talk.more_evidence(state, event, seen, at)
@@ -360,6 +330,33 @@ def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant
         case VerdictGiven():
             return talk.marked(state, event, at)
         case LegAnswered(leg) if leg != end.leg:
+            return talk.late_answer(state, event, seen, at)
+        case _:
+            return _in_any_live_state(state, event, seen, at)
+
+
+def _while_transferring(state: Transferring, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
+    file, pending = state.file, state.file.passed[-1]
+    match event:
+        case TalkStarted() | TalkConfirmed():
+            return transfer.taken(state, event, seen, at)
+        case TalkTransferred():
+            return transfer.passed_again(state, event, seen, at)
+        case LegEnded() if talk.is_over(event, pending.to_leg, pending.to_extension):
+            return transfer.not_taken(state, at)
+        case CallerHungUp() | TalkEnded(Party.CALLER):
+            return transfer.caller_gone(state, at)
+        case TalkEnded():
+            return transfer.not_taken(state, at)
+        case DeadlineReached(deadline) if deadline == CALL.deadline(state):
+            return transfer.transfer_time(state, at)
+        case FallbackTook():
+            return Step(transfer.in_fallback(state, at), closed=Keys.whole_call(file.pbx, file.call))
+        case FallbackServed():
+            return ends.served(file, event, at)
+        case VerdictGiven():
+            return talk.marked(state, event, at)
+        case LegAnswered(leg) if is_fading(file, leg):
             return talk.late_answer(state, event, seen, at)
         case _:
             return _in_any_live_state(state, event, seen, at)
@@ -407,6 +404,8 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
             return talk.talk_after_the_end(state, event, seen, at)
         case TalkStarted() | TalkConfirmed():
             return talk.more_evidence(state, event, seen, at)
+        case TalkTransferred() if end.outcome is Outcome.ANSWERED:
+            return transfer.transferred_before_the_end(state, event, seen)
         case TalkEnded(by) if end.by is Party.UNKNOWN:
             return Step(msgspec.structs.replace(state, end=msgspec.structs.replace(end, by=by)))
         case LegAnswered(leg) if is_fading(file, leg):
@@ -423,6 +422,8 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return papers.stranger_arrived(state, event, seen, at)
         case TalkStarted() | TalkConfirmed() | TalkEnded():
             return talk.stranger_talked(papers.file_of_stranger(state), event, seen, at, over=state.over)
+        case TalkTransferred():
+            return _transferred_untold(state, event, seen, at)
         case CallerHungUp():
             return Step(msgspec.structs.replace(state, over=True), closed=Keys.whole_call(state.pbx, state.call))
         case FallbackTook():
@@ -441,6 +442,8 @@ def _while_stranger(state: Stranger, event: CallEvent, seen: CallSeen, at: Insta
             return emergency.obeyed_by_stranger(state, event, at)
         case (
             AdviceAsked() | LegRinging() | LegAsked() | LegAnswered() | LegEnded() | DeadlineReached()
+            | TalkHeld() | TalkResumed()
+            | Announced() | RecordingStarted() | RecordingFinished() | RecordingFailed() | RecordingKept()
             | Granted() | ClaimLost() | EffectDropped() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)  # about legs that this call, for all that is known, never ordered
@@ -457,6 +460,8 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return Step(_refiled(state, without_fading(file, leg)), closed=(leg_key(file, leg),))
         case ClaimLost(key):
             return Step(_refiled(state, unheld(file, key.removeprefix(person_key("")))))
+        case EffectDropped(key) if file.tape is not None and key == Keys.call(file.pbx, file.call, "record"):
+            return recording.heard(state, RecordingFailed(file.tape.name, "too_late"), at)
         case EffectDropped(key):
             return offers.never_asked(state, key, seen, at)
         case TakePressed(by):
@@ -465,22 +470,49 @@ def _in_any_live_state(state: Filed, event: CallEvent, seen: CallSeen, at: Insta
             return Step(state, reply="too_early")
         case HeadFreed() | CallClosed() | FallbackOrdered():
             return emergency.obeyed(state, event, seen, at)
+        case TalkEnded() if isinstance(state, HandedOver) and file.passed:
+            return Step(state)  # about the talk before he was passed on: nobody has had him since
         case TalkEnded(by) if isinstance(state, Ringing | Waiting | Connecting | HandedOver):
             return talk.ended_unseen(state, by, seen, at)
         case FallbackTook() if isinstance(state, Ringing | Waiting | Connecting):
             return ends.taken_by_fallback(state, at)
+        case Announced() | RecordingStarted() | RecordingFinished() | RecordingFailed() | RecordingKept():
+            return recording.heard(state, event, at)
+        case EffectAside(key, reason) if file.tape is not None and key == Keys.call(file.pbx, file.call, "keep"):
+            return recording.heard(state, RecordingFailed(file.tape.name, reason), at)
         case FallbackServed() if isinstance(state, Ringing | Waiting | Connecting):
             return ends.served_meanwhile(state, event, at)
+        case TalkTransferred() if not isinstance(state, Talking | Transferring):
+            return _transferred_untold(state, event, seen, at)
         case CallArrived():
             return papers.arrived_late(state, event, seen, at)
         case (
             AdviceAsked() | LegRinging() | LegAsked() | LegAnswered() | TalkStarted() | TalkConfirmed() | TalkEnded()
-            | CallerHungUp() | FallbackTook() | FallbackServed() | DeadlineReached() | Granted() | EffectAside()
-            | Nudged()
+            | CallerHungUp() | TalkHeld() | TalkResumed() | TalkTransferred() | FallbackTook() | FallbackServed()
+            | DeadlineReached() | Granted() | EffectAside() | Nudged()
         ):  # fmt: skip
             return Step(state)
         case _:
             assert_never(event)
+
+
+def _transferred_untold(state: CallState, event: TalkTransferred, seen: CallSeen, at: Instant) -> CallStep:
+    """A talk that was not reported is passed on: it was, and another one has the client, or is about to."""
+    blind = event.how is Transfer.BLIND
+    if blind and isinstance(state, Ringing):
+        # Whoever is rung either was the one who talked, and is done, or rings for nothing.
+        file, effects = stopped_all(state.file, state.hops, Disposition.ELSEWHERE, "elsewhere", at)
+        begun = talk.talk(file, TalkStarted(""), seen, at, effects)
+    elif blind or isinstance(state, Connecting):
+        begun = CALL.step(state, TalkStarted(""), seen, at)
+    else:
+        return CALL.step(state, TalkStarted(event.leg, event.extension), seen, at)
+    if not isinstance(begun.state, Talking):
+        return begun
+    # That talk is over before it could seize anybody: only who was held already stays so until his leg is over.
+    held = isinstance(state, Connecting) and state.holds
+    begun = msgspec.structs.replace(begun, state=msgspec.structs.replace(begun.state, holds=held))
+    return transfer.after_a_talk_untold(begun, event, seen, at)
 
 
 def _refiled(state: CallState, file: File) -> CallState:

@@ -32,12 +32,16 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.effects import Advice, AdvisedLeg, AdviseFallback, AdviseHangUp, AdviseRing, AdviseWait
 from router.chains.enquiry import Hop, Outcome, owner, with_hop, without_fading
 from router.chains.events import AdviceAsked, CallArrived, Disposition
 from router.chains.terms import Style
+
+RELEASED = frozenset({Outcome.NOBODY, Outcome.LOST_IN_TRANSFER})
+"""Ends by which the client is to be hung up."""
 
 ASK_AGAIN_MS = 2_000
 """A PBX that was told to wait asks again after this at the latest: a head may become free at any moment."""
@@ -78,9 +82,9 @@ def _answered(step: CallStep, event: AdviceAsked, seen: CallSeen, at: Instant) -
             return _saying(step, AdviseFallback())  # it hunts by itself: it may do so
         case Ringing() | Waiting() | Connecting():
             return _saying(step, AdviseWait(ASK_AGAIN_MS))  # its orders come as commands
-        case Ended() if step.state.end.outcome is Outcome.NOBODY:
+        case Ended() if step.state.end.outcome in RELEASED:
             return _saying(step, AdviseHangUp())
-        case Ended() | HandedOver() | Talking() | Stranger():
+        case Ended() | HandedOver() | Talking() | Transferring() | Stranger():
             # Over or in talk for all we know; should a client wait there all the same, he is not left in silence.
             return _saying(step, AdviseFallback())
         case _:

@@ -4,7 +4,7 @@ import msgspec
 
 from router.basis.instants import Instant
 from router.chains.effects import Face, ShowCard
-from router.chains.enquiry import End, File, Outcome
+from router.chains.enquiry import End, File, Outcome, Passed, asked
 
 DUTY = "duty"
 
@@ -21,24 +21,86 @@ def _show(file: File, name: str, audience: str, face: Face) -> tuple[File, ShowC
     return file, ShowCard(f"{file.chain}/{name}", file.chain, audience, face, file.revision)
 
 
-def answer_card(file: File, end: End, over_at: Instant | None) -> tuple[File, ShowCard]:
-    """The card of an answered call: asks the answerer for a verdict, or the duty channel who it was."""
-    params = _params(file, talk_at=str(end.talk_from or end.at), extension=end.extension)
+def talk_cards(file: File, end: End, over_at: Instant | None) -> tuple[File, tuple[ShowCard, ...]]:
+    """The cards of a call in which somebody talked, after anything has changed.
+
+    The verdict is asked of the last known person who talked with the client (decision 19), or of the duty channel where
+    nobody known did; whoever passed the client on sees what became of him; a transfer to nobody known is shown to duty.
+    """
+    file, card = _verdict_card(file, end, over_at)
+    shown = [card]
+    keeps = asked(file, end)
+    for person in dict.fromkeys(entry.person for entry in file.passed if entry.person not in {"", keeps}):
+        file, card = _passed_card(file, person, end, over_at)
+        shown.append(card)
+    if file.passed and not file.passed[-1].to_person:
+        params = _params(file, person=file.passed[-1].person, **_target(file.passed[-1]))
+        file, card = _show(file, "transfer", DUTY, Face("transferred_to_nobody", params))
+        shown.append(card)
+    return file, tuple(shown)
+
+
+def _verdict_card(file: File, end: End, over_at: Instant | None) -> tuple[File, ShowCard]:
+    params = _params(file, talk_at=_talk_at(file, end), extension=end.extension)
     if over_at is not None:
         params["over_at"] = str(over_at)
     buttons: tuple[str, ...] = ("real", "spam")
     if file.verdicts:
-        last = file.verdicts[-1]
-        params |= {"verdict": last.verdict, "by": last.by, "marked_at": str(last.at)}
-        buttons = ("spam",) if last.verdict == "real" else ("real",)
+        params |= _last_verdict(file)
+        buttons = ("spam",) if params["verdict"] == "real" else ("real",)
     if end.others:
         params["people"] = ",".join(sorted({end.person or end.extension, *end.others} - {""}))
         return _show(file, "verdict", DUTY, Face("two_answerers", params, buttons))
-    if not end.person:
+    params |= _recording(file)
+    person = asked(file, end)
+    if not person:
         return _show(file, "verdict", DUTY, Face("unknown_answerer", params, buttons))
-    params["person"] = end.person
+    params["person"] = person
+    if file.passed:
+        params |= _passed_on(file, person)
     face = Face("marked", params, buttons) if file.verdicts else Face("verdict_asked", params, buttons)
-    return _show(file, "verdict", f"person:{end.person}", face)
+    return _show(file, "verdict", f"person:{person}", face)
+
+
+def _passed_card(file: File, person: str, end: End, over_at: Instant | None) -> tuple[File, ShowCard]:
+    params = _params(file, person=person, talk_at=_talk_at(file, end), **_passed_on(file, person), **_recording(file))
+    if over_at is not None:
+        params["over_at"] = str(over_at)
+    if file.verdicts:
+        params |= _last_verdict(file)
+    return _show(file, f"passed-{person}", f"person:{person}", Face("passed_on", params))
+
+
+def _talk_at(file: File, end: End) -> str:
+    return str(file.passed[0].since if file.passed else end.talk_from or end.at)
+
+
+def _recording(file: File) -> dict[str, str]:
+    """Whoever has such a card may listen."""
+    kept = file.tape is not None and file.tape.state == "kept"
+    return {"recording": f"{file.pbx}/{file.tape.name}"} if kept and file.tape is not None else {}
+
+
+def _last_verdict(file: File) -> dict[str, str]:
+    last = file.verdicts[-1]
+    return {"verdict": last.verdict, "by": last.by, "marked_at": str(last.at)}
+
+
+def _passed_on(file: File, person: str) -> dict[str, str]:
+    """Where this person's last transfer led; where he made none, from whom he has the client."""
+    mine = next((entry for entry in reversed(file.passed) if entry.person == person), None)
+    if mine is not None:
+        return _target(mine)
+    return {"passed_by": file.passed[-1].person or file.passed[-1].extension}
+
+
+def _target(entry: Passed) -> dict[str, str]:
+    params = {"passed_to": entry.to_person, "passed_extension": entry.to_extension, "passed_at": str(entry.at)}
+    if entry.to_number is not None:
+        params["passed_token"] = entry.to_number
+    if entry.lost:
+        params["lost"] = "1"
+    return params
 
 
 def late_card(file: File, person: str) -> tuple[File, ShowCard]:

@@ -23,6 +23,7 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.delivery import Keys
@@ -96,6 +97,9 @@ def _closed(state: Filed, reason: str, at: Instant) -> CallStep:
         case Talking():
             state = msgspec.structs.replace(state, end=msgspec.structs.replace(state.end, reason=reason))
             return msgspec.structs.replace(talk.talk_over(state, Party.PBX, at), reply="closed")
+        case Transferring(file, end):
+            passed = Talking(file, msgspec.structs.replace(end, reason=reason), at, at, holds=False)
+            return msgspec.structs.replace(talk.talk_over(passed, Party.PBX, at), reply="closed")
         case Followed(file):
             return _over(file, reason, at)
         case HandedOver(file):
@@ -133,7 +137,7 @@ def _sent_to_fallback(state: Filed, at: Instant) -> CallStep:
         case Ringing() | Waiting() | Connecting():
             file, effects = _silenced(state, Disposition.ELSEWHERE, at)
             return _handed_over(file, at, effects, (connect_key(file),))
-        case Talking():
+        case Talking() | Transferring():
             return Step(state, reply="in_talk")
         case Followed():
             return Step(state, reply="pbx_leads")

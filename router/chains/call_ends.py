@@ -8,6 +8,7 @@ import msgspec
 from router.basis.instants import Instant
 from router.basis.machine import Effect, Message, Step
 from router.chains import call_cards as cards
+from router.chains import call_recording as recording
 from router.chains.attendance import ROSTER_CHAIN
 from router.chains.call_states import CallStep, Connecting, Ended, HandedOver, Ringing, Waiting
 from router.chains.choice import rang_out
@@ -96,10 +97,10 @@ def end(
     `wrap_up`: the head has the pause after a talk.
     """
     file, over = cards.late_cards_over(file, how.outcome)
-    effects = (*effects, *over)
+    effects = (*effects, *over, *recording.left_on_pbx(file))
     if how.outcome is Outcome.ANSWERED:
-        file, card = cards.answer_card(file, how, how.at)
-        effects = (*effects, card)
+        file, shown = cards.talk_cards(file, how, how.at)
+        effects = (*effects, *shown)
     file, missed = misses(file, how.person)
     if how.outcome in MISSED:
         messages: tuple[Message, ...] = (owe(file, how.outcome),)

@@ -68,8 +68,8 @@ def arrived_late(state: Filed, event: CallArrived, seen: CallSeen, at: Instant) 
 def _with_papers(state: Filed, papers: File) -> CallStep:
     if not isinstance(state, Talking | Ended) or state.end.outcome is not Outcome.ANSWERED:
         return Step(msgspec.structs.replace(state, file=papers))
-    papers, card = cards.answer_card(papers, state.end, state.end.at if isinstance(state, Ended) else None)
-    return Step(msgspec.structs.replace(state, file=papers), (card,))
+    papers, shown = cards.talk_cards(papers, state.end, state.end.at if isinstance(state, Ended) else None)
+    return Step(msgspec.structs.replace(state, file=papers), shown)
 
 
 def _papers(file: File, event: CallArrived, seen: CallSeen, arrived_at: Instant) -> File:

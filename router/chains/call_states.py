@@ -6,10 +6,11 @@ from router.basis.instants import NEVER, Instant
 from router.basis.machine import ClaimLost, DeadlineReached, EffectAside, EffectDropped, Granted, Nudged, State, Step
 from router.basis.pinned import Pinned
 from router.chains.choice import Sight
-from router.chains.effects import Connect, LookAtCall, Release, RingBack, RingLeg, SendToFallback, ShowCard, StopLeg
+from router.chains.effects import RecordingEffect, ShowCard, TelephonyEffect
 from router.chains.enquiry import NOTHING_KNOWN, End, File, Hop, Known
 from router.chains.events import (
     AdviceAsked,
+    Announced,
     CallArrived,
     CallClosed,
     CallerHungUp,
@@ -21,10 +22,17 @@ from router.chains.events import (
     LegAsked,
     LegEnded,
     LegRinging,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
     VerdictGiven,
 )
 from router.chains.terms import Plan
@@ -80,6 +88,18 @@ class Talking(State, frozen=True):
     check: Instant
     holds: bool = True
     """Whether the talker is still claimed by this call (a later fact may have given him to another)."""
+    held: Instant | None = None
+    """Since when the client has been on hold."""
+
+
+class Transferring(State, frozen=True):
+    """A head passed the client on blindly: another phone rings, and nobody talks with him."""
+
+    file: File
+    """Its last `passed` is the transfer under way."""
+    end: End
+    """The talk until then; becomes the call's end if the client hangs up."""
+    check: Instant
 
 
 class HandedOver(State, frozen=True):
@@ -130,10 +150,10 @@ class Stranger(State, frozen=True):
     """The caller is gone already."""
 
 
-Filed = Ringing | Waiting | Connecting | Followed | Talking | HandedOver | Ended
+Filed = Ringing | Waiting | Connecting | Followed | Talking | Transferring | HandedOver | Ended
 """States that have a file."""
 
-CallState = Ringing | Waiting | Connecting | Followed | Talking | HandedOver | Ended | Stranger
+CallState = Ringing | Waiting | Connecting | Followed | Talking | Transferring | HandedOver | Ended | Stranger
 
 CallEvent = (
     CallArrived
@@ -144,7 +164,15 @@ CallEvent = (
     | LegEnded
     | TalkStarted
     | TalkConfirmed
+    | TalkHeld
+    | TalkResumed
+    | TalkTransferred
     | TalkEnded
+    | Announced
+    | RecordingStarted
+    | RecordingFinished
+    | RecordingFailed
+    | RecordingKept
     | CallerHungUp
     | FallbackTook
     | FallbackServed
@@ -161,7 +189,7 @@ CallEvent = (
     | Nudged
 )
 
-CallEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall | ShowCard
+CallEffect = TelephonyEffect | RecordingEffect | ShowCard
 
 
 class Opening(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

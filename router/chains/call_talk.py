@@ -9,6 +9,7 @@ import msgspec
 from router.basis.instants import Instant
 from router.basis.machine import Effect, Step
 from router.chains import call_cards as cards
+from router.chains import call_recording as recording
 from router.chains.call_ends import end, misses, settled
 from router.chains.call_states import (
     CallSeen,
@@ -19,6 +20,7 @@ from router.chains.call_states import (
     HandedOver,
     Ringing,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.delivery import Keys
@@ -30,13 +32,24 @@ from router.chains.enquiry import (
     Hop,
     Outcome,
     Verdict,
+    asked,
     is_fading,
+    is_passed_leg,
     owner,
     with_fading,
     with_hop,
     without_fading,
 )
-from router.chains.events import Disposition, LegAnswered, Party, TalkConfirmed, TalkEnded, TalkStarted, VerdictGiven
+from router.chains.events import (
+    Disposition,
+    LegAnswered,
+    LegEnded,
+    Party,
+    TalkConfirmed,
+    TalkEnded,
+    TalkStarted,
+    VerdictGiven,
+)
 from router.chains.stops import leg_key, stopped_all
 
 TalkFact = TalkStarted | TalkConfirmed
@@ -101,12 +114,13 @@ def _begin_talk(file: File, said: End, at: Instant, effects: tuple[Effect, ...] 
         file = without_fading(file, said.leg)
         closed = (*closed, leg_key(file, said.leg))
     file, over = cards.late_cards_over(file, Outcome.ANSWERED)
-    file, card = cards.answer_card(file, said, None)
+    file, shown = cards.talk_cards(file, said, None)
     file, messages = settled(file, said.person)
     file, missed = misses(file, said.person)
     messages = (*messages, *missed)
+    file, tape = recording.begin(file, at)
     state = Talking(file, said, at, Instant(at + file.terms.talk_check))
-    return Step(state, (*effects, *over, card), messages, closed)
+    return Step(state, (*effects, *over, *shown, *tape), messages, closed)
 
 
 def _hop_answered(file: File, hop: Hop, at: Instant) -> File:
@@ -144,7 +158,8 @@ def more_evidence(state: Talking | Ended, event: TalkFact | LegAnswered, seen: C
             state, check=check, confirmed=at if same else state.confirmed, holds=state.holds or same
         )
     name = said.person or said.extension
-    if not name or name in {named.person, named.extension, *named.others}:
+    before = {known for entry in state.file.passed for known in (entry.person, entry.extension)}
+    if not name or name in {named.person, named.extension, *named.others, *before}:
         return Step(state)
     if named.person or named.extension:
         named = msgspec.structs.replace(named, others=(*named.others, name))
@@ -152,10 +167,19 @@ def more_evidence(state: Talking | Ended, event: TalkFact | LegAnswered, seen: C
         named = msgspec.structs.replace(
             named, person=said.person, extension=said.extension, leg=named.leg or said.leg, others=said.others
         )
-    papers = without_fading(state.file, named.leg)
-    papers, card = cards.answer_card(papers, named, None if isinstance(state, Talking) else named.at)
+    papers = _told_of_target(without_fading(state.file, named.leg), named)
+    papers, shown = cards.talk_cards(papers, named, None if isinstance(state, Talking) else named.at)
     closed = (leg_key(papers, named.leg),) if isinstance(state, Talking) and named.leg != state.end.leg else ()
-    return Step(msgspec.structs.replace(state, file=papers, end=named), (card,), closed=closed)
+    return Step(msgspec.structs.replace(state, file=papers, end=named), shown, closed=closed)
+
+
+def _told_of_target(file: File, named: End) -> File:
+    """To whom the client was transferred is known only now."""
+    if not file.passed or file.passed[-1].to_leg != named.leg or file.passed[-1].to_person:
+        return file
+    target = {"to_person": named.person, "to_extension": named.extension}
+    entry = msgspec.structs.replace(file.passed[-1], **target)
+    return msgspec.structs.replace(file, passed=(*file.passed[:-1], entry))
 
 
 def looked_after(state: Talking, at: Instant, look: Effect) -> CallStep:
@@ -202,17 +226,24 @@ def _connected_late(state: Ringing | Waiting, hop: Hop, event: LegAnswered, seen
 # --- the end of a talk ------------------------------------------------------------------------------------------
 
 
+def is_over(event: LegEnded, leg: str, extension: str) -> bool:
+    """Whether this leg is over; that of a PBX which names no legs is known by its phone."""
+    if event.leg or leg:
+        return event.leg == leg
+    return bool(extension) and event.extension == extension
+
+
 def talk_over(state: Talking, by: Party, at: Instant, effects: tuple[Effect, ...] = ()) -> CallStep:
     """Somebody hung up: whatever is left of the call is released, the head is free when his leg is gone."""
     file, leg = state.file, state.end.leg
     release = Release(file.pbx, file.call, "talk_over")
-    return _over(state, by, at, (*effects, release), (), leg_left=owner(file, leg) is not None)
+    return _over(state, by, at, (*effects, release), (), leg_left=_is_of_call(file, leg))
 
 
 def caller_gone(state: Talking, at: Instant) -> CallStep:
     """The caller hung up: nothing of him is to be released, but the head's leg may be left alone."""
     closed = Keys.whole_call(state.file.pbx, state.file.call)
-    leg_left = owner(state.file, state.end.leg) is not None
+    leg_left = _is_of_call(state.file, state.end.leg)
     return _over(state, Party.CALLER, at, (), closed, leg_left=leg_left)
 
 
@@ -223,12 +254,17 @@ def head_gone(state: Talking, at: Instant) -> CallStep:
     return _over(state, Party.UNKNOWN, at, (release,), (leg_key(file, state.end.leg),), leg_left=False)
 
 
+def _is_of_call(file: File, leg: str) -> bool:
+    """A leg that we ordered or that a transfer made: it must not be left alone."""
+    return owner(file, leg) is not None or is_passed_leg(file, leg)
+
+
 def _over(
     state: Talking, by: Party, at: Instant, effects: tuple[Effect, ...], closed: tuple[str, ...], *, leg_left: bool
 ) -> CallStep:
     file, how = state.file, msgspec.structs.replace(state.end, at=at, by=by)
     if leg_left:
-        file = with_fading(file, how.leg, how.person, at, holds=state.holds)
+        file = with_fading(file, how.leg, how.person, at, holds=state.holds and bool(how.person))
         effects = (*effects, StopLeg(file.pbx, file.call, how.leg, "talk_over"))
     return end(file, how, at, effects, closed, wrap_up=state.holds)
 
@@ -257,6 +293,9 @@ def _who_picked_up(file: File, seen: CallSeen, at: Instant) -> End:
 def talk_after_the_end(state: Ended, event: TalkFact | TalkEnded, seen: CallSeen, at: Instant) -> CallStep:
     """A call thought missed was answered: they talk now, or, where the caller is known to be gone, they did."""
     end_ = state.end
+    before = {name for entry in state.file.passed for name in (entry.leg, entry.person, entry.extension) if name}
+    if before and (isinstance(event, TalkEnded) or event.leg in before or event.extension in before):
+        return Step(state)  # about the talk before he was transferred
     gone = end_.by is Party.CALLER or end_.outcome in {Outcome.FALLBACK_SERVED, Outcome.FALLBACK_MISSED}
     if not gone and not isinstance(event, TalkEnded):
         return talk(state.file, event, seen, at)
@@ -267,9 +306,9 @@ def talk_after_the_end(state: Ended, event: TalkFact | TalkEnded, seen: CallSeen
     else:
         said = _said(owner(state.file, event.leg), event.leg, event.extension, seen, at)
     said = msgspec.structs.replace(said, at=end_.at, by=end_.by)
-    papers, card = cards.answer_card(state.file, said, said.at)
+    papers, shown = cards.talk_cards(state.file, said, said.at)
     papers, messages = settled(papers, said.person)
-    return Step(msgspec.structs.replace(state, file=papers, end=said), (card,), messages)
+    return Step(msgspec.structs.replace(state, file=papers, end=said), shown, messages)
 
 
 def stranger_talked(file: File, event: TalkFact | TalkEnded, seen: CallSeen, at: Instant, *, over: bool) -> CallStep:
@@ -283,16 +322,17 @@ def stranger_talked(file: File, event: TalkFact | TalkEnded, seen: CallSeen, at:
     return end(begun.state.file, msgspec.structs.replace(begun.state.end, by=Party.CALLER), at, closed=begun.closed)
 
 
-def marked(state: Talking | Ended, event: VerdictGiven, at: Instant) -> CallStep:
+def marked(state: Talking | Transferring | Ended, event: VerdictGiven, at: Instant) -> CallStep:
     """A person marks the call: the answerer his own, anybody a call whose answerer is not known."""
     papers, how = state.file, state.end
-    if how.outcome is not Outcome.ANSWERED:
+    if how.outcome is not Outcome.ANSWERED and not papers.passed:
         return Step(state, reply="not_answered")
-    if how.person and not how.others and event.by != how.person:
+    whose = asked(papers, how)
+    if whose and not how.others and event.by != whose:
         return Step(state, reply="not_yours")
     if papers.verdicts and papers.verdicts[-1].verdict == event.verdict:
         return Step(state, reply="already")
     verdict = Verdict(event.by, event.verdict, at)
     papers = msgspec.structs.replace(papers, verdicts=(*papers.verdicts, verdict))
-    papers, card = cards.answer_card(papers, how, how.at if isinstance(state, Ended) else None)
-    return Step(msgspec.structs.replace(state, file=papers), (card,), reply="marked")
+    papers, shown = cards.talk_cards(papers, how, how.at if isinstance(state, Ended) else None)
+    return Step(msgspec.structs.replace(state, file=papers), shown, reply="marked")

@@ -23,6 +23,7 @@ from router.chains.call_states import (
     HandedOver,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.choice import person_key
@@ -67,11 +68,13 @@ def understood(state: CallState, event: CallEvent) -> CallEvent:
 
 
 def _leg_at(state: CallState, extension: str) -> str:
-    """The leg at a phone: one that rings, talks or fades there, else none."""
+    """The leg at a phone: one that rings, talks, is passed to or fades there, else none."""
     if isinstance(state, Stranger):
         return ""
-    if isinstance(state, Talking) and state.end.extension == extension:
+    if isinstance(state, Talking) and state.end.leg and state.end.extension == extension:
         return state.end.leg
+    if isinstance(state, Transferring) and state.file.passed[-1].to_extension == extension:
+        return state.file.passed[-1].to_leg
     fading = [hop for entry in state.file.fading if (hop := owner(state.file, entry.leg))]
     hops = (*(state.rings if isinstance(state, Followed) else ()), *fading)
     return next((hop.leg for hop in hops if hop.extension == extension), "")

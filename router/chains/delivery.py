@@ -4,17 +4,22 @@ from typing import assert_never
 
 from router.basis.machine import Delivery, Urgency
 from router.chains.effects import (
+    Announce,
     Connect,
+    KeepRecording,
     LookAtCall,
+    RecordingEffect,
     Release,
     RingBack,
     RingLeg,
     SendToFallback,
     ShowCard,
+    StartRecording,
     StopLeg,
+    TelephonyEffect,
 )
 
-AnyEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall | ShowCard
+AnyEffect = TelephonyEffect | RecordingEffect | ShowCard
 
 INBOX = "inbox"
 """Lane of the built-in inbox."""
@@ -64,6 +69,10 @@ def delivery_of(effect: AnyEffect) -> Delivery:
             return Delivery(pbx_lane(pbx), Urgency.UNTIL_TRUE, Keys.call(pbx, call, "fallback"))
         case LookAtCall(pbx, call, _, best_before):
             return Delivery(pbx_lane(pbx), Urgency.NOW_OR_NEVER, Keys.call(pbx, call, "look"), best_before)
+        case Announce(pbx, call, _, _, best_before) | StartRecording(pbx, call, _, best_before):
+            return Delivery(pbx_lane(pbx), Urgency.NOW_OR_NEVER, Keys.call(pbx, call, "record"), best_before)
+        case KeepRecording(pbx, call, _):
+            return Delivery(pbx_lane(pbx), Urgency.SOONER_OR_LATER, Keys.call(pbx, call, "keep"))
         case ShowCard(card):
             return Delivery(INBOX, Urgency.SOONER_OR_LATER, f"card/{card}", supersedes=True)
         case _:

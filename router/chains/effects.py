@@ -81,6 +81,34 @@ class LookAtCall(Effect, frozen=True):
     best_before: Instant
 
 
+class Announce(Effect, frozen=True):
+    """Play a sound into the talk: the client learns that it is recorded. `Announced` says whether he heard it."""
+
+    pbx: str
+    call: str
+    name: str
+    sound: str
+    """As the PBX names it; on Asterisk a media URI, `sound:custom/recorded`."""
+    best_before: Instant
+
+
+class StartRecording(Effect, frozen=True):
+    """Record the talk under this name until it is over."""
+
+    pbx: str
+    call: str
+    name: str
+    best_before: Instant
+
+
+class KeepRecording(Effect, frozen=True):
+    """Fetch a finished recording into the data folder (`RecordingKept`)."""
+
+    pbx: str
+    call: str
+    name: str
+
+
 class Face(msgspec.Struct, frozen=True, gc=False):
     """What a card shows, as a code and parameters; words are put to it where it is rendered."""
 
@@ -105,6 +133,7 @@ class ShowCard(Effect, frozen=True):
     """Rises with every change of this card; an older one never replaces a newer one."""
 
 
+RecordingEffect = Announce | StartRecording | KeepRecording
 TelephonyEffect = RingBack | RingLeg | StopLeg | Connect | Release | SendToFallback | LookAtCall
 
 # --- advice: what a PBX that asks is answered -------------------------------------------------------------------

@@ -8,7 +8,7 @@ from router.basis.instants import NEVER, Duration, Instant
 from router.basis.machine import ChainId, Token
 from router.basis.people import PersonId
 from router.basis.pinned import Pinned
-from router.chains.events import Disposition, Party
+from router.chains.events import Disposition, Party, Transfer
 from router.chains.terms import Plan, Seat, Terms
 
 
@@ -55,6 +55,44 @@ class Fading(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     until: Instant
     holds: bool = True
     """False: a fact gave the head to another call meanwhile."""
+
+
+class Passed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One transfer: who talked until then, and to whom he passed the client."""
+
+    person: PersonId
+    """Who transferred; empty: not known."""
+    extension: str
+    leg: str
+    since: Instant
+    """Since when he talked with the client."""
+    at: Instant
+    how: Transfer
+    to_person: PersonId
+    """Whose extension it is; empty: outside, or nobody's."""
+    to_extension: str
+    to_leg: str
+    to_number: Token | None = None
+    """Token of the number outside."""
+    taken: Instant | None = None
+    """When the new one talked with the client; None: not yet, or never."""
+    lost: bool = False
+    """The new one did not take him."""
+
+
+class Tape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The recording of a call's talk."""
+
+    name: str
+    state: str
+    """`asked`, `asked_to_run`, `runs`, `failed`, `on_pbx`, `kept`."""
+    at: Instant
+    """Since when that is so."""
+    why: str = ""
+    """Code of a failure."""
+    duration_ms: int = 0
+    size: int = 0
+    """Bytes, once it is kept."""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -111,6 +149,10 @@ class File(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     known: Known = NOTHING_KNOWN
     misses_told: bool = False
     """The roster was told which heads let this call ring out."""
+    passed: tuple[Passed, ...] = ()
+    """Transfers, in order: the history of talkers up to whoever talks now or talked last."""
+    tape: Tape | None = None
+    """The recording of the talk; None: none was asked for."""
     owed: bool = False
     """A call-back was opened for this call and nothing has proved it needless since."""
 
@@ -150,6 +192,8 @@ class Outcome(StrEnum):
     FALLBACK_SERVED = "fallback_served"
     FALLBACK_MISSED = "fallback_missed"
     FALLBACK_UNKNOWN = "fallback_unknown"
+    LOST_IN_TRANSFER = "lost_in_transfer"
+    """A head transferred him, the other one did not take him, and he was released."""
     INCOMPLETE = "incomplete"
     """The PBX did not report all of the call: not its arrival, or, where the PBX leads, nothing more for long."""
     CLOSED = "closed"
@@ -230,3 +274,29 @@ def owner(file: File, leg: str, current: Hop | None = None) -> Hop | None:
     if current is not None and current.leg == leg:
         return current
     return next((hop for hop in reversed(file.hops) if hop.leg == leg), None)
+
+
+def is_passed_leg(file: File, leg: str) -> bool:
+    """Whether the leg was made by a transfer: the PBX's own, not ordered by us, but of this call."""
+    return bool(leg) and any(entry.to_leg == leg for entry in file.passed)
+
+
+def talker_since(file: File, end: End) -> Instant:
+    """Since when the present (or last) talker has the client; the talk as a whole may be older."""
+    if file.passed and file.passed[-1].taken is not None:
+        return file.passed[-1].taken
+    return end.talk_from or end.at
+
+
+def asked(file: File, end: End) -> PersonId:
+    """Whose the verdict is: the last known person who talked with the client. Empty: nobody known did."""
+    if end.person:
+        return end.person
+    return next((entry.person for entry in reversed(file.passed) if entry.person), "")
+
+
+def may_listen(file: File, end: End) -> frozenset[PersonId]:
+    """Who talked with the client: until there are roles, nobody else hears the recording (and whoever is on duty)."""
+    people = {end.person, *(entry.person for entry in file.passed)}
+    people |= {entry.to_person for entry in file.passed if entry.taken is not None}
+    return frozenset(people - {""})

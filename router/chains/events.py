@@ -43,6 +43,17 @@ class Party(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Transfer(StrEnum):
+    """How a client is transferred."""
+
+    BLIND = "blind"
+    """The new phone rings first; a talk with it is reported by `TalkStarted`."""
+    ATTENDED = "attended"
+    """The head asked the other one first: they talk at once."""
+    UNKNOWN = "unknown"
+    """Seen afterwards: another one talks with the client now."""
+
+
 # --- what the PBX reports ---------------------------------------------------------------------------------------
 
 
@@ -113,10 +124,70 @@ class TalkConfirmed(Event, frozen=True):
     extension: str = ""
 
 
+class TalkHeld(Event, frozen=True):
+    """The client is on hold: he hears music, the talk goes on."""
+
+    leg: str = ""
+
+
+class TalkResumed(Event, frozen=True):
+    """The client is back from hold."""
+
+    leg: str = ""
+
+
+class TalkTransferred(Event, frozen=True):
+    """A head transferred the client. It stands instead of the end of his talk: the client's talk goes on."""
+
+    how: Transfer
+    leg: str = ""
+    """The PBX's id of the new talker's leg; ours where it is one that we ordered; empty: it names none."""
+    extension: str = ""
+    """Where to, inside the house; empty: outside, or not told."""
+    number: Token | None = None
+    """Token of the number outside that he was transferred to."""
+
+
 class TalkEnded(Event, frozen=True):
     """The talk is over, whoever hung up."""
 
     by: Party = Party.UNKNOWN
+
+
+class Announced(Event, frozen=True):
+    """The client was told that the talk is recorded; or could not be told."""
+
+    ok: bool
+
+
+class RecordingStarted(Event, frozen=True):
+    """The talk is being recorded."""
+
+    name: str
+    """Our own name of the recording."""
+
+
+class RecordingFinished(Event, frozen=True):
+    """The recording is over and lies on the PBX."""
+
+    name: str
+    duration_ms: int = 0
+
+
+class RecordingFailed(Event, frozen=True):
+    """There is no recording, or none any more."""
+
+    name: str
+    why: str = ""
+    """Code."""
+
+
+class RecordingKept(Event, frozen=True):
+    """The recording lies in the server's data folder, checked."""
+
+    name: str
+    size: int
+    """Bytes."""
 
 
 class CallerHungUp(Event, frozen=True):

@@ -2,13 +2,12 @@
 
 One sentence for each offer, with the reason for this head and against those before him on the list, as the call saw
 them at that moment (`seen`, stored with the event); one for each wait; one for the end. Texts are rendered from codes
-and parameters by the templates below, Russian and English side by side.
+and parameters by the templates of `explain_words`, Russian and English side by side.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from router.basis.instants import SECOND, Instant, as_datetime
@@ -26,13 +25,13 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.choice import Obstacle, in_order, obstacle
-from router.chains.enquiry import MISSED, End, File, Hop, Outcome
+from router.chains.enquiry import MISSED, End, File, Hop, Outcome, Passed
 from router.chains.events import AdviceAsked, CallArrived, CallClosed, Disposition, FallbackOrdered, HeadFreed
-
-Language = Literal["ru", "en"]
+from router.chains.explain_words import TEXTS, Language
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
@@ -77,7 +76,7 @@ class _Narrator:
         zone: tzinfo,
     ) -> None:
         self._zone = zone
-        self._words = _TEXTS[language]
+        self._words = TEXTS[language]
         self._comma = "," if language == "ru" else "."
         self._names = names
         self._history = history
@@ -90,6 +89,8 @@ class _Narrator:
         sentences = [self._opening(self._states[-1])]
         before: CallState | None = None
         for line, state in zip(self._history, self._states, strict=True):
+            if isinstance(state, Talking | Transferring) or (isinstance(state, Filed) and _passes(before, state)):
+                sentences += self._talking(before, state, line)
             if isinstance(state, Ringing):
                 known = {hop.leg for hop in before.hops} if isinstance(before, Ringing) else set()
                 sentences += [self._offer(state, hop, line) for hop in state.hops if hop.leg not in known]
@@ -99,8 +100,6 @@ class _Narrator:
                 sentences.append(self._wait(state, line))
             elif isinstance(state, HandedOver) and not isinstance(before, HandedOver):
                 sentences.append(self._say("handed_over", at=self._second(line.at)))
-            elif isinstance(state, Talking) and not isinstance(before, Talking):
-                sentences.append(self._talk(self._last_word(state), "talk"))
             sentences += self._order(line)
             before = state
         sentences += self._ending(self._states[-1])
@@ -121,9 +120,42 @@ class _Narrator:
             case _:
                 return []
 
+    def _talking(self, before: CallState | None, state: Filed, line: Told) -> list[str]:
+        """The beginning of a talk, holds and transfers."""
+        said: list[str] = []
+        known = _passed(before)
+        if isinstance(state, Talking) and not isinstance(before, Talking | Transferring):
+            said.append(self._talk(self._last_word(state), "talk"))
+        held = before.held if isinstance(before, Talking) else None
+        if isinstance(state, Talking) and state.held != held and len(state.file.passed) == len(known):
+            said.append(self._say("held" if state.held else "resumed", at=self._second(line.at)))
+        for number, entry in enumerate(state.file.passed):
+            if number >= len(known) or (known[number].to_leg, known[number].to_extension) != (
+                entry.to_leg, entry.to_extension
+            ):  # fmt: skip
+                said.append(self._transfer(entry))
+            if entry.taken is not None and (number >= len(known) or known[number].taken is None):
+                said.append(self._say("taken", who=self._target(entry), at=self._second(entry.taken)))
+            if entry.lost and (number >= len(known) or not known[number].lost):
+                said.append(self._say("not_taken", who=self._target(entry), at=self._second(line.at)))
+        return said
+
+    def _transfer(self, entry: Passed) -> str:
+        who = self._name(entry.person) if entry.person else entry.extension or self._words["unknown"]
+        return self._say(f"passed_{entry.how.value}", who=who, to=self._target(entry), at=self._second(entry.at))
+
+    def _target(self, entry: Passed) -> str:
+        if entry.to_person:
+            return self._name(entry.to_person)
+        if entry.to_extension:
+            return self._say("unknown_at", extension=entry.to_extension)
+        return self._words["outside" if entry.to_number is not None else "unknown"]
+
     def _last_word(self, state: Talking) -> End:
         """Who talks as it is known now: evidence may have come after the talk began."""
         last = self._states[-1]
+        if isinstance(last, Filed) and last.file.passed:
+            return state.end
         return last.end if isinstance(last, Talking | Ended) and last.end.outcome is Outcome.ANSWERED else state.end
 
     # --- sentences ----------------------------------------------------------------------------------------------
@@ -257,6 +289,14 @@ class _Narrator:
         return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths // 10}{self._comma}{tenths % 10}"
 
 
+def _passed(state: CallState | None) -> tuple[Passed, ...]:
+    return () if state is None or isinstance(state, Stranger) else state.file.passed
+
+
+def _passes(before: CallState | None, state: Filed) -> bool:
+    return _passed(before) != state.file.passed
+
+
 def _hops(state: CallState) -> tuple[Hop, ...]:
     if isinstance(state, Stranger):
         return ()
@@ -293,168 +333,3 @@ def _reason(state: Ringing, hop: Hop) -> str:
     if last.how is Disposition.DECLINED:
         return "reluctant"
     return "back" if last.how is Disposition.UNREACHABLE else "again"
-
-
-_RU: Mapping[str, str] = {
-    "call": "Звонок на линию {line}, список «{chain}», окно {window} с.",
-    "stranger": "АТС не сообщила о начале этого звонка.",
-    "offer": "{number}. {who}, с {from} с: {end} ({why}).",
-    "rung_by_pbx": "{number}. АТС сама вызвала: {who}, с {from} с: {end}.",
-    "lasted": "{after} с, {how}",
-    "end_rings": "звонит",
-    "end_picked": "трубка снята через {after} с",
-    "end_lost": "трубка снята, но через {after} с отбой до соединения",
-    "how_no_answer": "нет ответа",
-    "how_busy": "занято",
-    "how_declined": "звонок отклонён",
-    "how_unreachable": "телефон недоступен",
-    "how_cancelled": "вызов отменён: клиент положил трубку",
-    "how_elsewhere": "вызов снят: разговор начался в другом месте",
-    "how_completed": "соединение завершено",
-    "how_failed": "технический сбой",
-    "why_first": "начало списка",
-    "why_next": "по порядку",
-    "why_again": "список начат сначала",
-    "why_reluctant": "раньше звонок отклонён, но больше предложить некому",
-    "why_back": "снова на связи",
-    "why_together": "вместе с остальными",
-    "why_beside": "ещё один его телефон",
-    "why_responsible": "ответственный за клиента",
-    "why_last_talker": "последний, кто говорил с клиентом",
-    "phone": "номер {extension}",
-    "closed_hours": "Нерабочее время: никто не вызывается.",
-    "why_take": "нажата кнопка «Взять звонок»",
-    "not_claimed": "{who}: на звонке {call}",
-    "not_wanted": "{who}: его очередь отвечать на звонок {call}",
-    "not_in_call": "{who}: в другом разговоре",
-    "not_away": "{who}: отсутствует",
-    "not_paused": "{who}: на паузе",
-    "not_off": "{who}: {why}",
-    "not_off_until": "{who}: {why} до {until}",
-    "off_off_hours": "не работает",
-    "off_leave": "в отпуске",
-    "off_sick": "болеет",
-    "off_trip": "в командировке",
-    "off_day_off": "выходной",
-    "off_training": "на обучении",
-    "off_other": "отсутствует",
-    "not_unreachable": "{who}: телефон недоступен",
-    "not_no_change": "{who}: телефон был недоступен, и с тех пор ничего не изменилось",
-    "not_rests": "{who}: пауза до {until} с",
-    "not_declined": "{who}: звонок отклонён, сначала остальные",
-    "wait": "С {at} с звонок ждёт: предложить некому ({why}).",
-    "too_short": "С {at} с никто не вызывается: до конца окна меньше {least} с.",
-    "handed_over": "В {at} с клиент передан запасному плану АТС.",
-    "talk": "Разговор с {at} с, отвечает {who}.",
-    "talk_proved": "Разговор был (сообщено позже), ответ дан: {who}.",
-    "unknown": "неизвестно кто",
-    "unknown_at": "неизвестно кто (внутренний номер {extension})",
-    "contradiction": "Противоречие: названы также {others}.",
-    "talk_over": "Конец разговора в {at} с, длительность {length} с, завершение: {by}.",
-    "by_caller": "клиент",
-    "by_head": "сотрудник",
-    "by_pbx": "АТС",
-    "by_unknown": "неизвестно кем",
-    "outcome_caller_left": "Клиент положил трубку в {at} с, не дождавшись ответа.",
-    "outcome_nobody": "Никто не ответил, в {at} с клиент отключён.",
-    "outcome_fallback_served": "На запасной линии ответил номер {extension}.",
-    "outcome_fallback_missed": "На запасной линии никто не ответил.",
-    "outcome_fallback_unknown": "Чем кончился звонок на запасной линии, АТС не сообщила.",
-    "outcome_incomplete": "АТС сообщила о звонке не всё.",
-    "outcome_closed": "Звонок завершён вручную в {at} с.",
-    "order_freed": "В {at} с {who} отпущен(а) с этого звонка вручную ({by}).",
-    "order_closed": "В {at} с отдано распоряжение завершить звонок ({by}), причина: {reason}.",
-    "order_fallback": "В {at} с отдано распоряжение передать клиента запасному плану АТС ({by}).",
-    "order_draining": "Сервер готовился к остановке: клиент сразу передан запасному плану АТС.",
-    "reason_stuck": "на АТС этого звонка уже нет",
-    "reason_test": "проверочный звонок",
-    "reason_nuisance": "телефонное хулиганство",
-    "reason_other": "другое",
-    "owed": "Клиенту нужно перезвонить: задача открыта.",
-    "live": "Звонок ещё идёт.",
-    "mark_real": "Отметка в {at} с: реальный клиент ({who}).",
-    "mark_spam": "Отметка в {at} с: спам ({who}).",
-}
-
-_EN: Mapping[str, str] = {
-    "call": "Call to line {line}, list “{chain}”, window {window} s.",
-    "stranger": "The PBX did not report the beginning of this call.",
-    "offer": "{number}. {who}, from {from} s: {end} ({why}).",
-    "rung_by_pbx": "{number}. The PBX itself rang {who}, from {from} s: {end}.",
-    "lasted": "{after} s, {how}",
-    "end_rings": "ringing",
-    "end_picked": "picked up after {after} s",
-    "end_lost": "picked up, but hung up after {after} s before the connection",
-    "how_no_answer": "no answer",
-    "how_busy": "busy",
-    "how_declined": "declined",
-    "how_unreachable": "phone unreachable",
-    "how_cancelled": "cancelled: the client hung up",
-    "how_elsewhere": "withdrawn: somebody else talks",
-    "how_completed": "connection ended",
-    "how_failed": "technical failure",
-    "why_first": "start of the list",
-    "why_next": "in order",
-    "why_again": "the list began again",
-    "why_reluctant": "declined before, but there is nobody else",
-    "why_back": "back again",
-    "why_together": "together with the others",
-    "why_beside": "another phone of his",
-    "why_responsible": "responsible for the client",
-    "why_last_talker": "the last one who talked with the client",
-    "phone": "extension {extension}",
-    "closed_hours": "Out of hours: nobody is rung.",
-    "why_take": "pressed Take",
-    "not_claimed": "{who}: busy with call {call}",
-    "not_wanted": "{who}: left to call {call}, which waits for him",
-    "not_in_call": "{who}: in another talk",
-    "not_away": "{who}: away",
-    "not_paused": "{who}: paused",
-    "not_off": "{who}: {why}",
-    "not_off_until": "{who}: {why} until {until}",
-    "off_off_hours": "off duty",
-    "off_leave": "on leave",
-    "off_sick": "ill",
-    "off_trip": "on a business trip",
-    "off_day_off": "day off",
-    "off_training": "in training",
-    "off_other": "absent",
-    "not_unreachable": "{who}: phone unreachable",
-    "not_no_change": "{who}: phone was unreachable and nothing has changed since",
-    "not_rests": "{who}: rests until {until} s",
-    "not_declined": "{who}: declined, the others come first",
-    "wait": "From {at} s the call waits: nobody can be offered it ({why}).",
-    "too_short": "From {at} s nobody is rung: less than {least} s of the window are left.",
-    "handed_over": "At {at} s the client was given to the PBX's own plan.",
-    "talk": "Talk from {at} s, answered by {who}.",
-    "talk_proved": "There was a talk (told later), answered by {who}.",
-    "unknown": "it is not known whom",
-    "unknown_at": "it is not known whom (extension {extension})",
-    "contradiction": "Contradiction: {others} named as well.",
-    "talk_over": "The talk ended at {at} s after {length} s, by: {by}.",
-    "by_caller": "the client",
-    "by_head": "the head",
-    "by_pbx": "the PBX",
-    "by_unknown": "not known",
-    "outcome_caller_left": "The client hung up at {at} s before an answer.",
-    "outcome_nobody": "Nobody answered; at {at} s the client was released.",
-    "outcome_fallback_served": "Extension {extension} answered on the reserve line.",
-    "outcome_fallback_missed": "Nobody answered on the reserve line.",
-    "outcome_fallback_unknown": "The PBX did not report how the call ended on the reserve line.",
-    "outcome_incomplete": "The PBX did not report all of the call.",
-    "outcome_closed": "The call was ended by hand at {at} s.",
-    "order_freed": "At {at} s {who} was freed from this call by hand ({by}).",
-    "order_closed": "At {at} s the call was ordered to end ({by}), reason: {reason}.",
-    "order_fallback": "At {at} s the client was ordered to be given to the PBX's own plan ({by}).",
-    "order_draining": "The server was about to be stopped: the client was given to the PBX's own plan at once.",
-    "reason_stuck": "the PBX no longer has this call",
-    "reason_test": "a trial call",
-    "reason_nuisance": "a nuisance call",
-    "reason_other": "something else",
-    "owed": "The client has to be called back: an entry is open.",
-    "live": "The call is still under way.",
-    "mark_real": "Marked at {at} s: real client ({who}).",
-    "mark_spam": "Marked at {at} s: spam ({who}).",
-}
-
-_TEXTS: Mapping[Language, Mapping[str, str]] = {"ru": _RU, "en": _EN}

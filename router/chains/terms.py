@@ -51,6 +51,22 @@ class AfterWindow(StrEnum):
     FALLBACK = "fallback"
 
 
+class RecordWhat(StrEnum):
+    """What of a call is recorded."""
+
+    OFF = "off"
+    TALK = "talk"
+
+
+class Unannounced(StrEnum):
+    """What follows where the client could not be told that he is recorded."""
+
+    SKIP = "skip"
+    """He is not recorded."""
+    RECORD = "record"
+    """He is recorded all the same."""
+
+
 class HopTimer(StrEnum):
     """Who ends a ring that lasted its full time."""
 
@@ -87,6 +103,15 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=False):
     """The last part of the window in which every free head rings at once ("last 8 s: all"); 0: never."""
     after_window: AfterWindow = AfterWindow.FALLBACK
     """`fallback`: the PBX's own plan (voicemail, message); `release`: hang up. Never silence."""
+    record: RecordWhat = RecordWhat.OFF
+    """Off until somebody decides it: a recording is personal data of the client and of the head, and law asks for a
+    reason and for the client's knowledge of it (Federal Law 152-FZ)."""
+    announcement: str = ""
+    """Sound that tells the client before the recording begins, as the PBX names it; empty: none."""
+    unannounced: Unannounced = Unannounced.SKIP
+    """What follows where the announcement could not be played."""
+    can_record: bool = False
+    """Set from the adapter's ability."""
     hop_timer: HopTimer = HopTimer.SERVER
     """Set from the adapter's ability, not by people."""
     whole_second_timer: bool = True
@@ -186,11 +211,13 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "order": Order,
     "spread": Spread,
     "after_window": AfterWindow,
+    "record": RecordWhat,
+    "unannounced": Unannounced,
 }
-_BY_PEOPLE = ("offers_per_person", "returning_first", "misses_asked", *_CHOICES)
+_BY_PEOPLE = ("offers_per_person", "returning_first", "misses_asked", "announcement", *_CHOICES)
 _ABILITIES = (
     "hop_timer", "whole_second_timer", "can_connect_late", "reports_ringing", "style", "can_cancel_leg",
-    "can_reroute_ringing", "can_wait", "can_look",
+    "can_reroute_ringing", "can_wait", "can_look", "can_record",
 )  # fmt: skip
 MOST_MISSES = 100
 """Missed calls in a row at most after which a head is asked: more is a slip of the pen."""
@@ -235,6 +262,11 @@ def with_deviations(base: Terms, given: dict[str, Any], key: str) -> tuple[Terms
                 mistakes.append(Mistake(where, value, f"give a whole number, 0 (never) to {MOST_MISSES}"))
             else:
                 changes[name] = value
+        elif name == "announcement":
+            if isinstance(value, str):
+                changes[name] = value
+            else:
+                mistakes.append(Mistake(where, value, 'name a sound of the PBX, for example "sound:custom/recorded"'))
         elif name in _CHOICES:
             _choose(_CHOICES[name], name, value, where, changes, mistakes)
         else:

@@ -74,6 +74,8 @@ _TITLES: Mapping[str, tuple[Tone, str]] = {
     "two_answerers": ("warn", mark("More than one person is named as the answerer")),
     "late": ("ask", mark("You picked up a moment too late: the client still waits")),
     "late_over": ("quiet", mark("The client no longer waits for you")),
+    "passed_on": ("quiet", mark("You passed the client on")),
+    "transferred_to_nobody": ("warn", mark("A client was transferred to nobody we know")),
     "callback_open": ("bad", mark("Call the client back")),
     "callback_closed": ("quiet", mark("Call-back closed")),
     "are_you_here": ("ask", mark("Several calls in a row rang out at your phone: are you there?")),
@@ -105,6 +107,7 @@ OUTCOMES: Mapping[str, str] = {
     "fallback_served": mark("answered on the reserve line"),
     "fallback_missed": mark("nobody answered on the reserve line"),
     "fallback_unknown": mark("given to the reserve line, the rest is not known"),
+    "lost_in_transfer": mark("lost while being transferred: nobody took the client"),
     "incomplete": mark("the PBX did not report the whole call"),
     "closed": mark("ended by hand"),
 }
@@ -183,6 +186,7 @@ def _facts(face: Face, known: Known, speech: Speech) -> list[Fact]:
         facts.append(Fact(say("Call"), speech.moment(arrived)))
     facts += _talk(params, speech)
     facts += _people(params, known, speech)
+    facts += _passed(params, known, speech)
     match face.code:
         case "callback_open":
             facts += _debt(params, arrived, speech)
@@ -229,6 +233,24 @@ def _people(params: Mapping[str, str], known: Known, speech: Speech) -> list[Fac
     if "person" not in params and (extension := params.get("extension")):
         return [Fact(speech.say("Extension that answered"), extension)]
     return []
+
+
+def _passed(params: Mapping[str, str], known: Known, speech: Speech) -> list[Fact]:
+    """From whom the client came, or to whom he was passed on and whether that one took him."""
+    facts: list[Fact] = []
+    if by := params.get("passed_by"):
+        facts.append(Fact(speech.say("Passed on by"), known.person(by)))
+    at = _instant(params, "passed_at")
+    if at is not None:
+        token = params.get("passed_token")
+        number = known.phones.get(token) if token else None
+        outside = phone_in_groups(number) if number else ""
+        to = params.get("passed_to") or params.get("passed_extension") or ""
+        words = known.person(to) if to else outside or speech.say("somebody unknown")
+        facts.append(Fact(speech.say("Passed on to"), f"{words}, {speech.moment(at)}"))
+    if params.get("lost"):
+        facts.append(Fact(speech.say("What happened"), speech.say("did not take the client")))
+    return facts
 
 
 def _debt(params: Mapping[str, str], arrived: Instant | None, speech: Speech) -> list[Fact]:

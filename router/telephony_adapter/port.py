@@ -7,6 +7,7 @@ reports is a cache that can be rebuilt from the PBX.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from router.basis.failures import Temporary
 from router.basis.machine import Event
-from router.chains.effects import TelephonyEffect
+from router.chains.effects import RecordingEffect, TelephonyEffect
 
 PORT_VERSION = 1
 
@@ -48,6 +49,8 @@ class Abilities:
     """A ring ordered twice under one leg id rings once, also after the leg has ended."""
     can_reroute_ringing: bool = False
     """A ring for the next head takes the caller from the phone that rings: that phone needs no stop of its own."""
+    can_record: bool = False
+    """It records a talk when told to, and gives the recording away."""
     style: Style = "conductor"
     can_wait: bool = True
     """Adviser: it can keep a caller and ask again, where nobody is free at the moment."""
@@ -182,6 +185,18 @@ class Adapter(Protocol):
 
     def build(self, name: str, config: Any) -> Telephony:
         """Raises `Mistakes`."""
+        ...
+
+
+@runtime_checkable
+class KeepsRecordings(Protocol):
+    """Optional: an adapter that records talks (`Abilities.can_record`)."""
+
+    recordings: Path
+    """Folder for `<name>.wav`, put in by the server."""
+
+    async def record(self, effect: RecordingEffect) -> Sequence[Event]:
+        """Carry out one effect about a recording; as `Telephony.perform`."""
         ...
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from router.basis.machine import Token
@@ -43,6 +44,8 @@ class Desk:
     """Everything is played: say so on every page."""
     operations: Operations | None = None
     """What people in charge can do; None: the duty page shows no such page."""
+    recordings: Path | None = None
+    """Folder of the recordings, one folder in it for each PBX; None: there are none."""
     link_version: Callable[[str], int] = _first_version
     """Person -> version of his links; a link with another version is dead."""
 

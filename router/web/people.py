@@ -7,6 +7,7 @@ from router.basis.machine import ChainId
 from router.basis.people import Directory, Person
 from router.chains.call_states import Connecting, Ended, Followed, Ringing, Talking
 from router.chains.choice import person_key
+from router.chains.enquiry import talker_since
 from router.chains.roster import Roster
 from router.engine.core import Core
 from router.office import roster_of
@@ -53,8 +54,8 @@ def _busy(core: Core, holder: ChainId, person: Person) -> PersonView | None:
             return PersonView(person.id, person.name, "rung", NEVER_SINCE)
         case Connecting(_, hop) if hop.person == person.id:
             return PersonView(person.id, person.name, "talk", hop.answered or hop.start)
-        case Talking(_, end) if end.person == person.id:
-            return PersonView(person.id, person.name, "talk", end.talk_from or end.at)
+        case Talking(file, end) if end.person == person.id:
+            return PersonView(person.id, person.name, "talk", talker_since(file, end))
         case Ended(_, end, wrap_until) if end.person == person.id and wrap_until:
             return PersonView(person.id, person.name, "pause", NEVER_SINCE)
         case _ if holder.startswith("call:") and core.claims.holder(person_key(person.id)) == holder:

@@ -18,6 +18,7 @@ from router.web import presses
 from router.web.board import BOARD
 from router.web.desk import Desk
 from router.web.frame import DESK, fragment, language_of, page, render, speech_for
+from router.web.listen import recording
 from router.web.streams import Stream, counted
 
 LONGEST_FIELD = 300
@@ -69,8 +70,14 @@ def routes(purpose: Purpose) -> list[web.RouteDef]:
     async def press(request: web.Request) -> web.StreamResponse:
         return await _press(request, room(request))
 
+    @page
+    async def listen(request: web.Request) -> web.StreamResponse:
+        asked = room(request)
+        return await recording(request, asked.desk, asked.audience)
+
     return [
         web.get(f"/{purpose}/{{token}}", show),
+        web.get(f"/{purpose}/{{token}}/recording", listen),
         web.get(f"/{purpose}/{{token}}/events", stream),
         web.post(f"/{purpose}/{{token}}/press", press),
     ]

@@ -15,13 +15,14 @@ from router.chains.call_states import (
     Ringing,
     Stranger,
     Talking,
+    Transferring,
     Waiting,
 )
 from router.chains.callback import Debt
 from router.chains.choice import Sight, choose
-from router.chains.enquiry import End, File, Hop, with_hop
+from router.chains.enquiry import End, File, Hop, talker_since, with_hop
 from router.chains.events import Disposition
-from router.web.views import CallView, DebtView, EndedView, HopView
+from router.web.views import CallView, DebtView, EndedView, HopView, PassedView
 
 Phone = Callable[[Token | None], str]
 """Token -> masked number; empty where it is withheld."""
@@ -69,9 +70,14 @@ def call_view(chain: str, state: CallState, names: Names, phone: Phone, sights: 
         case Followed(file, _, rings):
             return _followed_view(chain, file, rings, names, phone)
         case Talking(file, end):
-            since = end.talk_from or end.at
+            kind, since = ("on_hold", state.held) if state.held else ("talking", talker_since(file, end))
             past = _past(file, names, talk=end)
-            return _view(chain, file, names, phone, "talking", end.person, end.extension, since, Instant(0), past)
+            return _view(chain, file, names, phone, kind, end.person, end.extension, since, Instant(0), past)
+        case Transferring(file):
+            to, past = file.passed[-1], _past(file, names)
+            return _view(
+                chain, file, names, phone, "transferring", to.to_person, to.to_extension, to.at, Instant(0), past
+            )  # fmt: skip
         case HandedOver(file, until):
             since = Instant(until - file.terms.handover_within)
             return _view(chain, file, names, phone, "fallback", "", "", since, Instant(0), _past(file, names))
@@ -100,7 +106,7 @@ def ended_view(chain: str, state: Ended, names: Names, phone: Phone) -> EndedVie
     return EndedView(
         chain, phone(file.caller), names.line(file.line), file.channel, file.arrived, end.at, end.outcome.value,
         names.person(end.person), end.extension, end.talk_from or Instant(0),
-        file.verdicts[-1].verdict if file.verdicts else "",
+        file.verdicts[-1].verdict if file.verdicts else "", _passed(file, names, phone),
     )  # fmt: skip
 
 
@@ -125,6 +131,17 @@ def _view(  # noqa: PLR0913 - one line per column of the view
     return CallView(
         chain, phone(file.caller), names.line(file.line), file.channel, file.arrived, file.window_end,
         state, names.person(person), extension, since, until, hops, waits_for,  # type: ignore[arg-type]
+        _passed(file, names, phone),
+    )  # fmt: skip
+
+
+def _passed(file: File, names: Names, phone: Phone) -> tuple[PassedView, ...]:
+    return tuple(
+        PassedView(
+            names.person(entry.person) or entry.extension, entry.since, entry.at, entry.how.value,
+            names.person(entry.to_person) or entry.to_extension or phone(entry.to_number), entry.lost,
+        )
+        for entry in file.passed
     )  # fmt: skip
 
 

@@ -26,6 +26,21 @@ class HopView(View, frozen=True):
     """Really, where it is over; as planned, where it is not."""
 
 
+class PassedView(View, frozen=True):
+    """One transfer: who had the client, and to whom he was passed on."""
+
+    name: str
+    """Who passed him on; his extension where he is nobody known."""
+    since: Instant
+    at: Instant
+    how: str
+    """`blind`, `attended` or `unknown`."""
+    to: str
+    """A name, an extension, a masked number outside; empty: not told."""
+    lost: bool
+    """The other one did not take him."""
+
+
 class CallView(View, frozen=True):
     """A live call."""
 
@@ -36,7 +51,7 @@ class CallView(View, frozen=True):
     channel: str
     arrived: Instant
     window_end: Instant
-    state: Literal["ringing", "waiting", "connecting", "talking", "fallback", "stranger"]
+    state: Literal["ringing", "waiting", "connecting", "talking", "on_hold", "transferring", "fallback", "stranger"]
     person: str
     """Who is rung or talks; empty: nobody, or not known."""
     extension: str
@@ -46,6 +61,7 @@ class CallView(View, frozen=True):
     """When the ring or the waiting ends at the latest; 0: no such instant."""
     hops: tuple[HopView, ...] = ()
     waits_for: tuple[str, ...] = ()
+    passed: tuple[PassedView, ...] = ()
 
 
 class EndedView(View, frozen=True):
@@ -64,6 +80,7 @@ class EndedView(View, frozen=True):
     """0: nobody talked."""
     verdict: str
     """`real`, `spam` or empty."""
+    passed: tuple[PassedView, ...] = ()
 
 
 class DebtView(View, frozen=True):

@@ -2,7 +2,7 @@
 
 from router.basis.instants import Instant
 from router.basis.machine import DeadlineReached
-from router.chains.call_states import Connecting, Followed, HandedOver, Ringing, Talking, Waiting
+from router.chains.call_states import Connecting, Followed, HandedOver, Ringing, Talking, Transferring, Waiting
 from router.chains.effects import RingLeg, ShowCard
 from router.chains.events import FallbackServed, LegAnswered, Party, TalkEnded
 from simulators.company import PBX
@@ -106,7 +106,7 @@ class Deadlines(Checker):
                 self.blame(chain, "is live without a deadline or a reason")
             elif deadline is not None and deadline < self.world.now:
                 self.blame(chain, f"is overdue by {self.world.now - deadline} µs")
-            elif isinstance(state, Ringing | Waiting | Connecting | Followed | Talking | HandedOver):
+            elif isinstance(state, Ringing | Waiting | Connecting | Followed | Talking | Transferring | HandedOver):
                 story = self.world.record.stories.get(chain.removeprefix(f"call:{PBX}:"))
                 if story is not None and story.ended is not None:
                     self.blame(chain, f"still {type(state).__name__}; the PBX's call is over")

@@ -110,7 +110,7 @@ class Switchboard:
         self._plans: list[tuple[int, int, Callable[[int], None]]] = []
         self._told: list[Told] = []
         self._ended: deque[Call] = deque()
-        self._numbers = {"plan": 0, "call": 0, "told": 0}
+        self._numbers = {"plan": 0, "call": 0, "told": 0, "leg": 0}
 
     # --- time ---------------------------------------------------------------------------------------------------
 
@@ -241,6 +241,33 @@ class Switchboard:
         self.tell(now, "talk.started", call.id, leg=leg.id, extension=leg.extension)
         for delay, deed in self.on_talk(call, leg, now):
             self.plan(now + delay, partial(self._do, leg, deed))
+
+    def hold(self, call: Call, now: int) -> None:
+        """The head puts the client on hold."""
+        self._run(now)
+        assert call.talking is not None, "nobody talks"
+        self.tell(now, "talk.held", call.id, leg=call.talking.id)
+
+    def resume(self, call: Call, now: int) -> None:
+        """The head takes the client back."""
+        self._run(now)
+        assert call.talking is not None, "nobody talks"
+        self.tell(now, "talk.resumed", call.id, leg=call.talking.id)
+
+    def transfer(self, call: Call, extension: str, now: int) -> None:
+        """The head gives the client to a colleague whom he has asked; his own leg is over."""
+        self._run(now)
+        old = call.talking
+        assert old is not None, "nobody talks"
+        new = Leg(f"{self.name}-x{self._next('leg')}", call, extension, now, "up", talked=True)
+        call.legs[new.id], call.talking = new, new
+        self.phones[extension].legs.append(new)
+        self.record.write(now, "ordered", call.id, new.id, extension)
+        self.record.write(now, "answered", call.id, new.id, extension)
+        self.record.write(now, "talk_ended", call.id, old.id, old.extension, by="head")
+        self.record.write(now, "talk_began", call.id, new.id, extension)
+        self.tell(now, "talk.transferred", call.id, how="attended", leg=new.id, extension=extension)
+        self.end_leg(old, now, "completed")
 
     def end_leg(self, leg: Leg, now: int, how: str) -> None:
         """The leg is over."""

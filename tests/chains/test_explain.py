@@ -6,11 +6,12 @@ from router.chains import explain as room
 from router.chains.choice import ABSENT, CLAIMED
 from router.chains.enquiry import Outcome
 from router.chains.events import Disposition, LegRinging, Party, TalkStarted
+from router.chains.explain_words import TEXTS
 from tests.chains.history import english, history, russian
 from tests.stories.play import office
 
 # The dictionaries are the subject: both must say all that can happen.
-_RU, _EN = room._RU, room._EN
+_RU, _EN = TEXTS["ru"], TEXTS["en"]
 
 
 def test_the_third_answers_while_the_first_is_in_another_call() -> None:
@@ -135,3 +136,30 @@ def test_every_code_of_the_machine_has_words() -> None:
 def test_the_log_is_read_from_bytes() -> None:
     play = office().calls().rings("anna")
     assert len(history(play)) == len([record for record in play.stage.records if record.kind == "call"])
+
+
+def test_hold_and_transfer_are_told() -> None:
+    play = office().calls().rings("anna").waits(3).answers("anna").connects("anna").talks("anna").waits(2).held("anna")
+    play.waits(1).resumed("anna").waits(4).passes("clara").stops("anna").waits(2).takes("clara").waits(5)
+    play.passes_after_asking("777", "x1").waits(3).talk_ends(Party.HEAD).releases().stops_leg("x1")
+    assert russian(play)[2:] == [
+        "Разговор с 3 с, отвечает Анна.",
+        "В 5 с клиент поставлен на удержание.",
+        "В 6 с клиент снят с удержания.",
+        "В 10 с перевод без предупреждения: Анна → Клара.",
+        "С 12 с с клиентом говорит Клара.",
+        "В 17 с перевод после согласования: Клара → неизвестно кто (внутренний номер 777).",
+        "С 17 с с клиентом говорит неизвестно кто (внутренний номер 777).",
+        "Конец разговора в 20 с, длительность 17 с, завершение: сотрудник.",
+    ]
+
+
+def test_a_transfer_that_nobody_took_is_told() -> None:
+    play = office(after_window="release").calls().rings("anna").answers("anna").connects("anna").talks("anna").waits(4)
+    play.passes("clara").stops("anna").waits(20).foreign_leg_ends().releases()
+    assert english(play)[3:] == [
+        "At 4 s a blind transfer: anna → clara.",
+        "By 24 s clara had not taken the client.",
+        "At 24 s the client was released: nobody took him when he was transferred.",
+        "The client has to be called back: an entry is open.",
+    ]

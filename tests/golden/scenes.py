@@ -3,8 +3,9 @@
 Change it only together with a new version of the machine: the log of an old version is never written again.
 """
 
-from router.basis.machine import ClockStepped, EffectAside, Nudged
+from router.basis.machine import ClockStepped, EffectAside, EffectDropped, Nudged
 from router.chains.events import (
+    Announced,
     CallClosed,
     Disposition,
     FallbackOrdered,
@@ -16,11 +17,17 @@ from router.chains.events import (
     LegRinging,
     LineSeen,
     Party,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     SaidAway,
     SaidHere,
     TalkConfirmed,
     TalkEnded,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
 )
 from router.chains.roster import ROSTER
 from router.engine.line import LINE as LINE_OF_TIME
@@ -29,8 +36,8 @@ from tests.stories.stage import LINE, T0, Stage
 
 
 def acts() -> list[Stage]:
-    """Eight companies (what terms, abilities and orders decide), a dozen calls and a half."""
-    plays = (_a_day, _a_pbx_with_timers, _no_limit, _late, _group, _adviser, _witness, _ordered)
+    """Nine companies (what terms, abilities and orders decide), a dozen calls and a half."""
+    plays = (_a_day, _a_pbx_with_timers, _no_limit, _late, _group, _adviser, _witness, _passed_on, _ordered)
     return [play().stage for play in plays]
 
 
@@ -67,6 +74,29 @@ def _a_day() -> Play:
     play.on("confirmed").fact(TalkConfirmed("y", "102")).waits(60).looks().hangs_up()
     play.calls("unknown").hands_over()
     return play.comes_back("anna").waits(4000)
+
+
+def _passed_on() -> Play:
+    """Hold, transfers of every kind and outcome; recordings."""
+    play = office(
+        "anna boris clara", record="talk", announcement="sound:told", after_window="release", returning_first=False
+    )
+    play.calls("held").rings("anna").answers("anna").connects("anna").talks("anna").announces("sound:told")
+    play.fact(Announced(ok=True)).records().fact(RecordingStarted("hopline-held")).held("anna").waits(2).resumed("anna")
+    play.passes("boris").stops("anna").waits(3).takes("boris").passes_after_asking("clara", "x2").stops_leg("x1")
+    play.marks("clara", "real").talk_ends(Party.HEAD).releases().stops_leg("x2").fetches().hangs_up()
+    play.fact(RecordingFinished("hopline-held", 6000)).fetches().fact(RecordingKept("hopline-held", 96_044))
+    play.calls("lost").rings("anna").answers("anna").connects("anna").talks("anna").announces("sound:told")
+    play.fact(Announced(ok=False)).passes("boris").stops("anna").passes("clara", "x3").stops_leg("x1").waits(1)
+    play.foreign_leg_ends("x3").releases("no_answer").hangs_up().owes()
+    play.calls("left").rings("anna").answers("anna").connects("anna").talks("anna").announces("sound:told")
+    play.fact(EffectDropped("pbx/call/left/record", "stale"), "outbox")
+    play.fact(TalkTransferred(Transfer.BLIND, "x4", "", "t_outside")).stops("anna").hangs_up().stops_leg("x4")
+    play.calls("refused").rings("anna").answers("anna").connects("anna").talks("anna").announces("sound:told")
+    play.fact(Announced(ok=True)).records().fact(RecordingFailed("hopline-refused", "pbx_refused_500"))
+    play.passes("boris", "x5", Transfer.UNKNOWN).stops("anna").hangs_up().stops_leg("x5")
+    play.calls("late").rings("anna").answers("anna").connects("anna").talks("anna").announces("sound:told")
+    return play.hangs_up().stops("anna").passes_after_asking("clara", "x6").waits(40)
 
 
 def _a_pbx_with_timers() -> Play:

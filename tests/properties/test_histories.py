@@ -19,7 +19,7 @@ SEARCH = settings(max_examples=4000 if DEEP else 120, derandomize=not DEEP, dead
 TWICE = settings(max_examples=1000 if DEEP else 40, derandomize=not DEEP, deadline=None)
 
 _WORDS = get_args(Told)
-_LIKELY = ("arrived", "answered", "ended", "ringing", "talk", "gone")
+_LIKELY = ("arrived", "answered", "ended", "ringing", "talk", "transfer", "gone")
 _call = st.integers(0, CALLS - 1)
 _which = st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5])  # mostly the latest ring
 _fact = st.tuples(st.sampled_from(_LIKELY) | st.sampled_from(_WORDS), _which, st.integers(0, 14))
@@ -49,9 +49,13 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
         "after_window": draw(st.sampled_from(["fallback", "release"])),
         "on_list_end": draw(st.sampled_from(["wrap", "stop"])),
         "offers_per_person": draw(st.sampled_from([1, 1, 1, 0])),
+        "record": draw(st.sampled_from(["off", "talk"])),
+        "announcement": draw(st.sampled_from(["", "sound:told"])),
         "wrap_up_s": draw(st.sampled_from([0, 5])),
         "window_s": draw(st.sampled_from([40, 40, 10, 3])),
         "ring_s": draw(st.sampled_from([8, 8, 3])),
+        "spread": draw(st.sampled_from(["one_by_one", "one_by_one", "progressive", "ring_all"])),
+        "all_in_last_s": draw(st.sampled_from([0, 0, 0, 8])),
     }
     return {
         "heads": HEADS[: draw(st.sampled_from([0, 1, 2, 2, 3, 5]))],
@@ -102,6 +106,7 @@ def at_random(seed: int, length: int) -> World:
         "after_window": chance.choice(["fallback", "release"]),
         "on_list_end": chance.choice(["wrap", "wrap", "stop"]),
         "wrap_up_s": chance.choice([0, 5]),
+        "spread": chance.choice(["one_by_one", "one_by_one", "progressive", "ring_all"]),
     }
     world = World(
         [chance.choice([0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 8, 9]) for _ in range(50)],

@@ -18,7 +18,7 @@ from router.basis.instants import SECOND, Instant
 from router.basis.machine import Event
 from router.chains import effects as ask
 from router.chains.call import CALL
-from router.chains.call_states import CallState, Ended, Followed, HandedOver, Stranger, Talking
+from router.chains.call_states import CallState, Ended, Followed, HandedOver, Stranger, Talking, Transferring
 from router.chains.callback import Open
 from router.chains.enquiry import MISSED
 from router.chains.events import (
@@ -34,7 +34,11 @@ from router.chains.events import (
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
     VerdictGiven,
 )
 from router.office import call_chain
@@ -57,6 +61,10 @@ EVENT: st.SearchStrategy[Event] = st.one_of(
     st.builds(LegEnded, _leg, _how, st.just(0), _extension),
     st.builds(TalkStarted, _leg, _extension),
     st.builds(TalkConfirmed, _leg, _extension),
+    st.builds(TalkTransferred, st.sampled_from(Transfer), _leg, _extension, st.sampled_from([None, "t_outside"])),
+    st.builds(TalkTransferred, st.sampled_from(Transfer), _leg, _extension),
+    st.builds(TalkHeld, _leg),
+    st.builds(TalkResumed, _leg),
     st.just(TalkEnded()),
     st.just(CallerHungUp()),
     st.just(FallbackTook()),
@@ -118,6 +126,8 @@ def _tell(
         said[chain, origin] = reply
     if followed and isinstance(event, LegAnswered | TalkStarted | TalkConfirmed | TalkEnded):
         assert isinstance(stage.core.live[chain].state, Ended if isinstance(event, TalkEnded) else Talking)
+    if followed and isinstance(event, TalkTransferred):
+        assert isinstance(stage.core.live[chain].state, Talking | Transferring)
     if isinstance(event, AdviceAsked):
         assert reply is not None
         advice: ask.Advice = msgspec.json.decode(reply, type=ask.Advice)
@@ -138,7 +148,7 @@ def _laws(stage: Stage, *, exclusive: bool) -> None:
         if not chain.startswith("call:"):
             continue
         state: CallState = live.state  # type: ignore[assignment]
-        assert isinstance(state, Followed | Talking | HandedOver | Ended | Stranger)
+        assert isinstance(state, Followed | Talking | Transferring | HandedOver | Ended | Stranger)
         assert live.final or live.deadline is not None, f"{chain} sleeps for ever in {state}"
         if isinstance(state, Followed) and state.holds and not state.rings:
             assert stage.now < state.free_at <= stage.now + 5 * SECOND, "a head is kept for a question that never comes"

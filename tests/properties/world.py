@@ -7,6 +7,8 @@ other, what the PBX makes of each order. Every law is checked after every action
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from router.basis.failures import Permanent, Temporary
 from router.basis.instants import MILLISECOND, SECOND, Duration, Instant, after
 from router.basis.machine import ChainId, ClaimLost, Event, Nudged, Urgency
@@ -16,6 +18,7 @@ from router.chains.choice import LEFT_FOR, choose
 from router.chains.effects import Connect, LookAtCall, Release, RingLeg, SendToFallback, StopLeg
 from router.chains.enquiry import MISSED, Outcome
 from router.chains.events import (
+    Announced,
     CallArrived,
     CallClosed,
     CallerHungUp,
@@ -31,10 +34,18 @@ from router.chains.events import (
     LegEnded,
     LegRinging,
     Party,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingKept,
+    RecordingStarted,
     TakePressed,
     TalkConfirmed,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
     VerdictGiven,
     WentAway,
 )
@@ -58,7 +69,8 @@ SLOW = Backoff(Duration(2 * SECOND), 1, Duration(2 * SECOND), Duration(12 * 3600
 
 Told = Literal[
     "arrived", "asked", "ringing", "answered", "ended", "talk", "confirmed", "talk_over", "gone", "took", "record",
-    "served", "verdict", "take", "freed", "closed", "sent_away", "lost", "nudged",
+    "served", "verdict", "take", "freed", "closed", "sent_away", "lost", "nudged", "transfer", "held", "resumed",
+    "announced", "tape",
 ]  # fmt: skip
 
 
@@ -77,6 +89,9 @@ class World(Stage):
         self._talked: set[ChainId] = set()
         self._checked = 0
         self._noted = 0
+        terms = options.get("terms") or {}
+        alone = terms.get("spread", "one_by_one") == "one_by_one" and not terms.get("all_in_last_s")
+        self._at_once = 1 if alone else len(HEADS)  # who took over a client is offered him again, on the list or not
 
     # --- what happens -------------------------------------------------------------------------------------------
 
@@ -135,6 +150,20 @@ class World(Stage):
                 return TalkStarted(name, extension)
             case "confirmed":
                 return TalkConfirmed(name, extension)
+            case "transfer":
+                how = list(Transfer)[detail % len(Transfer)]
+                new = [f"c{call}.x{detail % 2}", "", name][leg % 3]
+                return TalkTransferred(how, new, extension, "t_outside" if detail % 5 == 0 else None)
+            case "announced":
+                return Announced(detail % 2 == 0)
+            case "tape":
+                name = f"hopline-c{call}"
+                said = (RecordingStarted(name), RecordingFinished(name, 1), RecordingKept(name, 9))
+                return [*said, RecordingFailed(name, "x")][detail % 4]
+            case "held":
+                return TalkHeld(name)
+            case "resumed":
+                return TalkResumed(name)
             case "talk_over":
                 return TalkEnded(list(Party)[detail % len(Party)])
             case "gone":
@@ -232,7 +261,7 @@ class World(Stage):
             self._nobody_idle(chain, state)
             self._conserved(chain, state)
         for call, legs in self._open.items():
-            assert len(legs) <= 1, f"{call}: {legs} ring at once"
+            assert len(legs) <= self._at_once, f"{call}: {legs} ring at once"
 
     def _one_offer_per_head(self, calls: dict[ChainId, CallState]) -> None:
         offers: dict[str, ChainId] = {}
@@ -253,6 +282,8 @@ class World(Stage):
     def _window_kept(self, chain: ChainId, state: CallState) -> None:
         if isinstance(state, Ringing):
             assert state.hops, f"{chain} rings nobody"
+            people = {hop.person for hop in state.hops}
+            assert len(people) == len(state.hops), f"{chain} rings a head twice"
             assert self.now < state.file.window_end
             for hop in state.hops:
                 assert hop.end <= state.file.window_end, f"{chain} rings beyond its window"
@@ -266,11 +297,13 @@ class World(Stage):
         if not isinstance(state, Waiting) or state.file.window_end - self.now < state.file.terms.min_offer:
             return
         seen = self.office.look_at_call(chain, Nudged(""), self.core, self.now)
-        choice = choose(state.file, seen.sights, self.now)
+        # Whoever came back counts, told or not; who is claimed by another call, or passed for good, is not offered.
+        returned = tuple(person for person in seen.back if person not in state.file.back)
+        heard = msgspec.structs.replace(state.file, back=(*state.file.back, *returned))
+        choice = choose(heard, seen.sights, self.now)
         # Left to an earlier caller a moment ago: it looks again by itself.
         soon = state.wake <= self.now + LEFT_FOR
         assert choice.seat is None or soon, f"{chain} waits, and {choice.seat} is free"
-        assert set(seen.back) <= set(state.file.back), f"{chain} waits and has not heard that {seen.back} came back"
         for key in state.keys:
             if key.startswith("person:"):
                 assert self.core.claims.held(key) is not None, f"{chain} waits for {key}, which nobody holds"
@@ -280,7 +313,8 @@ class World(Stage):
             return
         entry = self.core.live.get(chain.replace("call:", "callback:", 1))
         if state.end.outcome in MISSED:
-            assert chain not in self._talked, f"{chain} was answered and counts as {state.end.outcome}"
+            passed = state.file.passed and (state.file.passed[-1].lost or state.end.outcome.startswith("fallback"))
+            assert chain not in self._talked or passed, f"{chain} was answered and counts as {state.end.outcome}"
             assert entry is not None, f"{chain} was missed and nobody owes a call-back"
         elif state.end.outcome is not Outcome.CLOSED:  # an entry from before stays with whoever is to close it
             assert entry is None or not isinstance(entry.state, Open), f"{chain} was served and is still owed"
@@ -296,6 +330,9 @@ class World(Stage):
                 self._talked.add(record.chain)
             call = record.chain.rsplit(":", 1)[-1]
             open_legs = self._open.setdefault(call, set())
+            attended = isinstance(event, TalkTransferred) and event.how is not Transfer.BLIND
+            if attended:
+                self._talked.add(record.chain)
             if isinstance(event, LegEnded):
                 open_legs.discard(event.leg)
             for order in record.orders:

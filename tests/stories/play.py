@@ -9,7 +9,8 @@
         .connects("boris").talks("boris")     asserts the order; then the fact that they talk
         .shows("verdict_asked", to="boris"))
 
-Facts: calls, answers, declines, ends, phone_rings, talks, talk_confirmed, talk_ends, hangs_up, fallback_took, record,
+Facts: calls, answers, declines, ends, phone_rings, talks, talk_confirmed, talk_ends, hangs_up, held, resumed,
+passes, passes_after_asking, takes, foreign_leg_ends, fallback_took, record,
 presses, marks, goes_away, comes_back, device, fact. Everything else asserts. Every order to the PBX has to be named by
 the play before time goes on, else it fails: nothing happens unseen. Seconds count from the beginning of the play.
 """
@@ -30,7 +31,7 @@ from router.chains.callback import Closed, Open
 from router.chains.choice import person_key
 from router.chains.effects import ShowCard
 from router.chains.enquiry import Hop, Outcome
-from router.chains.events import Disposition, Party
+from router.chains.events import Disposition, Party, Transfer
 from router.chains.roster import ROSTER
 from router.engine.core import Admission
 from router.office import call_chain
@@ -47,6 +48,7 @@ def office(
     reports_ringing: bool = True,
     company: Callable[[Directory], Directory] = lambda directory: directory,
     able: Mapping[str, Any] | None = None,
+    can_record: bool = True,
     **terms: float | str,
 ) -> "Play":
     """A play over these heads; terms as people write them (`ring_s=8`, `on_list_end="stop"`); `able`: other abilities
@@ -58,6 +60,7 @@ def office(
         can_connect_late=can_connect_late,
         reports_ringing=reports_ringing,
         company=company,
+        can_record=can_record,
         **(able or {}),
     )
     return Play(stage)
@@ -139,6 +142,35 @@ class Play:
     def talk_confirmed(self, head: str) -> Self:
         """Asked, the PBX says that they still talk."""
         return self.fact(fact.TalkConfirmed(self.leg(head)))
+
+    def held(self, head: str = "") -> Self:
+        """The client is put on hold."""
+        return self.fact(fact.TalkHeld(self.leg(head) if head else ""))
+
+    def resumed(self, head: str = "") -> Self:
+        """The client is taken back."""
+        return self.fact(fact.TalkResumed(self.leg(head) if head else ""))
+
+    def passes(self, to: str, leg: str = "x1", how: Transfer = Transfer.BLIND) -> Self:
+        """Whoever talks transfers the client, blindly, to a head or an extension; `leg`: the new one's id."""
+        return self.fact(fact.TalkTransferred(how, leg, extension_of(to) if to in HEADS else to))
+
+    def passes_after_asking(self, to: str, leg: str = "x1") -> Self:
+        """The same after he asked the other one."""
+        return self.passes(to, leg, Transfer.ATTENDED)
+
+    def takes(self, head: str, leg: str = "x1") -> Self:
+        """The new one talks with the client."""
+        return self.fact(fact.TalkStarted(leg, extension_of(head) if head in HEADS else head))
+
+    def foreign_leg_ends(self, leg: str = "x1", how: Disposition = Disposition.NO_ANSWER) -> Self:
+        """A leg that a transfer made is over."""
+        return self.fact(fact.LegEnded(leg, how))
+
+    def stops_leg(self, leg: str = "x1") -> Self:
+        """A leg that a transfer made is told to stop."""
+        self._take(ask.StopLeg, lambda effect: effect.leg == leg, f"a stop of {leg}")
+        return self
 
     def talk_ends(self, by: Party = Party.UNKNOWN) -> Self:
         """The talk is over."""
@@ -272,6 +304,21 @@ class Play:
     def connects(self, head: str) -> Self:
         """He is joined with the client."""
         self._take(ask.Connect, lambda effect: effect.leg == self.leg(head), f"a connection with {head}")
+        return self
+
+    def announces(self, sound: str) -> Self:
+        """The client is told that he is recorded."""
+        self._take(ask.Announce, lambda effect: effect.sound == sound, f"{sound} to be played")
+        return self
+
+    def records(self) -> Self:
+        """The recording is to begin."""
+        self._take(ask.StartRecording, _any, "a recording")
+        return self
+
+    def fetches(self) -> Self:
+        """The recording is to be fetched."""
+        self._take(ask.KeepRecording, _any, "the recording to be fetched")
         return self
 
     def releases(self, why: str | None = None) -> Self:

@@ -77,6 +77,7 @@ class Stage:
         can_connect_late: bool = False,
         reports_ringing: bool = True,
         company: Callable[[Directory], Directory] = lambda directory: directory,
+        can_record: bool = True,
         **able: Any,
     ) -> None:
         """`able`: other abilities of the PBX by name."""
@@ -88,6 +89,7 @@ class Stage:
             reports_ringing=reports_ringing,
             reports_answerer=True,
             idempotent_legs=True,
+            can_record=can_record,
             **able,
         )
         tokens = count(1)

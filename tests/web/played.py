@@ -135,8 +135,9 @@ async def played(folder: Path, *, demo: bool = False, people: Directory = PEOPLE
         await engine.admit([Admission(ROSTER, applied, "person:test")])
         quarantine = Quarantine(engine)
         quarantine.listen()
-        operations = Operations(engine, office, quarantine)
-        desk = Desk(engine, office, inbox, SECRET, {f"pbx:{PBX}": None}, demo=demo, operations=operations)
+        operations, kept = Operations(engine, office, quarantine), folder / "recordings"
+        switches = {f"pbx:{PBX}": None}
+        desk = Desk(engine, office, inbox, SECRET, switches, demo=demo, operations=operations, recordings=kept)
         app = web.Application()
         add_pages(app, desk)
         client = TestClient(TestServer(app))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from router.basis.failures import Failure, Permanent, Temporary
 from router.basis.machine import Event
-from router.chains.effects import TelephonyEffect
+from router.chains.effects import RecordingEffect, TelephonyEffect
 from router.telephony_adapter.asterisk import wire
 from router.telephony_adapter.asterisk.client import Answer, Client
 from router.telephony_adapter.asterisk.config import AsteriskSettings
@@ -23,6 +24,7 @@ from router.telephony_adapter.asterisk.legs import Calls
 from router.telephony_adapter.asterisk.metrics import CONNECTS, EVENTS, ORPHANS, UNREADABLE
 from router.telephony_adapter.asterisk.orders import Orders
 from router.telephony_adapter.asterisk.outbound import Outbound
+from router.telephony_adapter.asterisk.recordings import Recordings
 from router.telephony_adapter.asterisk.routes import routes
 from router.telephony_adapter.asterisk.sight import Read
 from router.telephony_adapter.port import Abilities, Deliver, LegSight, NotSent, Report, Sighting
@@ -44,6 +46,7 @@ ABILITIES = Abilities(
     reports_ringing=True,
     reports_answerer=True,
     idempotent_legs=False,  # an id is refused (409) only while its channel lives
+    can_record=True,
 )
 
 
@@ -59,7 +62,8 @@ class Asterisk:
         self._calls = Calls()
         self._ear = Ear(name, self._calls, settings)
         self._orders = Orders(self._client, self._calls, self._ear, settings)
-        self._record = Record(name, settings)
+        self._record = Record(name, settings, self._calls)
+        self._recordings = Recordings(self._client, settings)
         self._replaced = False
         self._blind = True
         """The socket was cut: events were lost, the cache is not to be trusted until the next look."""
@@ -73,6 +77,19 @@ class Asterisk:
         if self._replaced:  # somebody else acts now: two servers must not ring the same heads
             raise Temporary("pbx_replaced", "another connection has taken the application over")
         return tuple(await self._orders.perform(effect, caller))
+
+    async def record(self, effect: RecordingEffect) -> Sequence[Event]:
+        """See `router.telephony_adapter.port.KeepsRecordings`."""
+        return await self._recordings.perform(effect)
+
+    @property
+    def recordings(self) -> Path:
+        """See `router.telephony_adapter.port.KeepsRecordings`."""
+        return self._recordings.folder
+
+    @recordings.setter
+    def recordings(self, folder: Path) -> None:
+        self._recordings.folder = folder
 
     async def look(self) -> Sighting:
         """See the port. Clears away what no living call owns, and lifts the time limit of talks."""

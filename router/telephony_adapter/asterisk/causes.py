@@ -42,6 +42,11 @@ def how_ended(leg: Leg, cause: int) -> Disposition:
     return _BY_CAUSE.get(cause, Disposition.FAILED)
 
 
+def how_refused(cause: int) -> Disposition:
+    """How a phone that a transfer rang did not take the client."""
+    return _BY_CAUSE.get(cause, Disposition.NO_ANSWER)
+
+
 def _unanswered(leg: Leg) -> Disposition:
     if leg.final_dial:
         # RFC 3261 21.4.18: the phone was reached and says that its user is not available (do not disturb): a refusal.

@@ -40,6 +40,8 @@ class AsteriskSettings(BaseModel):
     on_replaced: Literal["exit", "reconnect_after_30s"] = "exit"
     """Another connection took the application over. `exit`: stop for good, a person has to look; else try again after
     30 s: two servers under one name would otherwise take it from one another many times a second."""
+    delete_recordings: bool = True
+    """Delete a recording on the PBX after it was copied and checked: it is personal data, and one place is enough."""
     net_s: int = Field(default=3, ge=1, le=60)
     """A ring that the server ends itself is ended by Asterisk this many seconds later, in case the server is dead."""
     request_timeout_s: float = Field(default=3.0, gt=0, le=60)
@@ -78,6 +80,10 @@ class AsteriskSettings(BaseModel):
         """The extension behind `PJSIP/101` or a channel's name, `PJSIP/101-0000002a`; empty: none of ours."""
         found = re.fullmatch(_backwards(self.endpoint, self.extension_pattern), endpoint)
         return found["extension"] if found else ""
+
+    def is_extension(self, number: str) -> bool:
+        """Whether it looks like one of the house."""
+        return bool(re.fullmatch(self.extension_pattern, number))
 
     def timeout_of(self, ring_us: int, *, timed_by_pbx: bool) -> int:
         """Whole seconds for originate (ARI rest-api/api-docs/channels.json: int, seconds; 0 would mean 30)."""

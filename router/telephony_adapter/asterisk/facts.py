@@ -26,12 +26,15 @@ from router.chains.events import (
     TalkEnded,
     TalkStarted,
 )
+from router.telephony_adapter.asterisk import recordings
 from router.telephony_adapter.asterisk.causes import how_ended
 from router.telephony_adapter.asterisk.config import AsteriskSettings
+from router.telephony_adapter.asterisk.guests import Guests
 from router.telephony_adapter.asterisk.legs import Call, Calls, Leg
 from router.telephony_adapter.asterisk.metrics import LATE_ANSWERS
 from router.telephony_adapter.asterisk.wire import (
     LEG_WORD,
+    NORMAL,
     OTHER_HALF,
     SOFT_EXPLICIT,
     SOFT_MOVED,
@@ -66,6 +69,7 @@ class Ear:
         self._name = name
         self._calls = calls
         self._settings = settings
+        self._guests = Guests(calls, settings)
         self._reachable: dict[str, bool] = {}
         self._busy: dict[str, bool] = {}
         self._by_type: dict[str, Callable[[Happening], Heard]] = {
@@ -82,9 +86,14 @@ class Ear:
     def hear(self, it: Happening, raw: bytes | None = None) -> Heard:
         """The facts in `it`; a type that is not read has none."""
         read = self._by_type.get(it.type)
-        if read is None or (it.channel and it.channel.id.endswith(OTHER_HALF)):
+        if it.playback is not None or it.recording is not None:
+            heard = Heard(recordings.heard(it))
+        elif self._guests.is_about(it):
+            heard = Heard(*self._guests.hear(it))
+        elif read is None or (it.channel and it.channel.id.endswith(OTHER_HALF)):
             return Heard()
-        heard = read(it)
+        else:
+            heard = read(it)
         if raw is not None:
             heard.reports = [_with_payload(report, raw) for report in heard.reports]
         return heard
@@ -175,6 +184,9 @@ class Ear:
     def _left(self, it: Happening) -> Heard:
         assert it.channel
         call = self._calls.find(it.channel.id)
+        leg = self._calls.leg(it.channel.id)
+        if leg and leg.replaced:
+            return Heard([self.leg_ended(leg, NORMAL)])
         if call is None or call.gone or call_of_leg(it.channel.id):
             return Heard()
         if call.sent:
@@ -214,7 +226,7 @@ class Ear:
 
     def handed_over(self, call: Call) -> list[Report]:
         """The caller lives on in the dialplan."""
-        if call.talk:  # a head transferred him: not our fallback, but no longer ours either
+        if call.talk and not call.sent:  # a head transferred him: not our fallback, but no longer ours either
             return self.caller_gone(call, Party.UNKNOWN, lives_on=True)
         call.handed = True
         self._calls.end_call(call)
@@ -252,9 +264,15 @@ class Ear:
         call = self._calls.find(call_id)
         if call is None or not call.talk or call.talk_over or who not in (call.id, call.talk):
             return []
+        if call.guest and not call.guest_up:
+            return []  # he is being transferred: nobody talks with him yet
         call.talk_over = True
         call.ended_by = by
         return [Report(call.id, TalkEnded(by), origin=f"talk_ended:{call.talk}")]
+
+    def guest_gone(self, call: Call) -> tuple[Event, ...]:
+        """Whoever a transfer brought in is no longer in the bridge."""
+        return bare(self._guests.gone(call.guest))
 
     # --- phones -------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from router.basis.instants import MILLISECOND, Instant
 from router.basis.phone import normal
 from router.chains.events import FallbackServed
 from router.telephony_adapter.asterisk.config import AsteriskSettings
+from router.telephony_adapter.asterisk.legs import Calls
 from router.telephony_adapter.asterisk.metrics import RECORD_BAD_LINES
 from router.telephony_adapter.port import Deliver, Report
 
@@ -44,9 +45,10 @@ class Position(msgspec.Struct, frozen=True):
 class Record:
     """Follows the file. Rotation by renaming and by truncation are both understood."""
 
-    def __init__(self, name: str, settings: AsteriskSettings) -> None:
+    def __init__(self, name: str, settings: AsteriskSettings, calls: Calls | None = None) -> None:
         self._name = name
         self._settings = settings
+        self._calls = Calls() if calls is None else calls
         self._position: Position | None = None
         self._one_reader = asyncio.Lock()
 
@@ -101,7 +103,7 @@ class Record:
         reports = []
         for line in whole.splitlines():
             try:
-                reports.append(read_line(line, self._settings))
+                reports.append(read_line(line, self._settings, self._calls))
             except (ValueError, KeyError) as error:
                 RECORD_BAD_LINES.labels(self._name).inc()
                 log.warning("fallback_record_line_unread", pbx=self._name, error=repr(error))
@@ -145,14 +147,21 @@ def _tail(file: BinaryIO, offset: int) -> str:
     return hashlib.sha256(file.read(offset - start)).hexdigest() if offset else ""
 
 
-def read_line(line: bytes, settings: AsteriskSettings) -> Report:
-    """One line of the record. Raises ValueError for what is none."""
+def read_line(line: bytes, settings: AsteriskSettings, calls: Calls | None = None) -> Report:
+    """One line of the record. Raises ValueError for what is none.
+
+    A head may have transferred the client into the fallback: then a channel of the transfer ran it, and the call is the
+    one that this channel is linked with, if it is one of ours.
+    """
     kind, *pairs = line.decode().split(" ")
     if kind != KIND:
         message = f"not {KIND}"
         raise ValueError(message)
     said = dict(pair.split("=", 1) for pair in pairs)
     call, device, caller = said["uniqueid"], said.get("device", ""), said.get("caller", "")
+    linked = said.get("linkedid", "")
+    if calls is not None and linked != call and calls.knows(linked):
+        call = linked
     event = FallbackServed(
         line=said["line"],
         caller=None,

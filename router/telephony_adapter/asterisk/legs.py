@@ -32,6 +32,8 @@ class Leg:
     """Our stop was sent before it was up: an answer that crossed it is late."""
     final_dial: str = ""
     """Last final word of a Dial event: a refusal by the phone has one, Asterisk's own timeout has none."""
+    replaced: bool = False
+    """A transfer put another channel into its place: StasisEnd is its end, ChannelDestroyed does not come (22.10)."""
     soft: bool = False
     """Its hang-up was requested through ARI or the console, not by the phone."""
 
@@ -58,6 +60,16 @@ class Call:
     talk_over: bool = False
     ended_by: Party = Party.UNKNOWN
     """Who ended the talk."""
+    guest: str = ""
+    """Channel that a transfer put into the head's place."""
+    guest_up: bool = False
+    """Somebody behind it picked up."""
+    guest_named: str | None = None
+    """The extension behind it that was told; None: nobody's yet."""
+    guest_said: bool = False
+    """That somebody behind it talks was told."""
+    guest_cause: int = 0
+    """Why it ends, as its hang-up request says (Q.850)."""
     legs: dict[str, Leg] = field(default_factory=dict)
 
 
@@ -66,6 +78,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
+        self._hosts: dict[str, str] = {}
         self._over: OrderedDict[str, bool] = OrderedDict()
         self._ended: OrderedDict[str, tuple[Disposition, int]] = OrderedDict()
 
@@ -102,6 +115,29 @@ class Calls:
         if extension and not legs[leg].extension:
             legs[leg].extension = extension
         return legs[leg]
+
+    def host(self, guest: str) -> str:
+        """The call that a transfer brought this channel into; empty: it is no guest."""
+        return self._hosts.get(guest, "")
+
+    def take_guest(self, call: Call, guest: str, *, up: bool) -> None:
+        """A transfer put it into the place of whoever talked."""
+        self._hosts[guest] = call.id
+        call.guest, call.guest_up, call.guest_named, call.guest_cause = guest, up, None, 0
+        call.guest_said = up
+        call.talk, call.talk_over = guest, False
+
+    def drop_guest(self, guest: str) -> None:
+        """It is over."""
+        call = self._calls.get(self._hosts.pop(guest, ""))
+        if call and call.guest == guest:
+            if call.talk == guest and not call.guest_up:
+                call.talk = ""  # he never talked with it
+            call.guest, call.guest_up, call.guest_named = "", False, None
+
+    def knows(self, call: str) -> bool:
+        """It is live, or was lately."""
+        return call in self._calls or call in self._over
 
     def is_over(self, call: str) -> bool:
         """The caller was here and is gone."""

@@ -28,12 +28,16 @@ from router.chains.events import (
     LegRinging,
     Party,
     TalkConfirmed,
+    TalkStarted,
+    TalkTransferred,
+    Transfer,
 )
 from router.telephony_adapter.asterisk import wire
 from router.telephony_adapter.asterisk.client import Answer, Client
 from router.telephony_adapter.asterisk.config import AsteriskSettings
 from router.telephony_adapter.asterisk.facts import Ear, bare
-from router.telephony_adapter.asterisk.legs import Calls, Leg
+from router.telephony_adapter.asterisk.guests import behind, named
+from router.telephony_adapter.asterisk.legs import Call, Calls, Leg
 from router.telephony_adapter.port import NotSent
 
 log = structlog.get_logger()
@@ -206,6 +210,8 @@ class Orders:
             if not leg.stop:
                 leg.stop, leg.stopped_ringing = effect.why, not leg.up
             requests.append(wire.hang_up(leg.id, cause))
+        if call and call.guest:
+            requests.append(wire.hang_up(call.guest, cause))
         if call is None or call.bridged:
             requests.append(wire.drop_bridge(wire.bridge_of(effect.call)))
         answers = await asyncio.gather(*(self._client.ask(request) for request in requests))
@@ -245,9 +251,21 @@ class Orders:
             facts += self._caller_gone(effect.call)
         elif caller.ok:
             facts += self._where_is_caller(caller)
+        call = self._calls.find(effect.call)
+        if call and call.guest:
+            return (*facts, *await self._how_is_guest(call, bridge))
         for answer in legs:
             facts += self._how_is_leg(effect, answer, bridge)
         return facts
+
+    async def _how_is_guest(self, call: Call, bridge: Answer) -> Facts:
+        if call.guest not in (bridge.read(wire.Bridge).channels if bridge.ok else ()):
+            return self._ear.guest_gone(call)
+        if not call.guest_up:
+            return ()
+        known = call.guest_named
+        said = await self._who_is_behind(call)
+        return said or (() if known is None else (TalkConfirmed(call.guest, known),))
 
     def _where_is_caller(self, answer: Answer) -> Facts:
         channel = answer.read(wire.Channel)
@@ -275,8 +293,34 @@ class Orders:
         return (LegRinging(effect.leg),) if channel.state == "Ringing" else ()
 
     async def ask_about(self, call_id: str) -> Facts:
-        """A caller left Stasis without a hang-up: did he go on in the dialplan?"""
-        return await self._caller_refused(call_id, None)
+        """A caller left Stasis without a hang-up: did he go on in the dialplan? Or: who is behind his guest?
+
+        Raises `Temporary` while nobody is behind a guest that is up: he was transferred on, and a phone rings.
+        """
+        call = self._calls.find(call_id)
+        if call is None or not call.guest or call.gone:
+            return await self._caller_refused(call_id, None)
+        facts = await self._who_is_behind(call)
+        if not facts and call.guest_named is None and call.guest_up:
+            raise Temporary("nobody_behind_guest", call.guest)
+        return facts
+
+    async def _who_is_behind(self, call: Call) -> Facts:
+        """What is new about whoever the client was transferred to."""
+        channels, bridges = await asyncio.gather(self._client.ask(wire.CHANNELS), self._client.ask(wire.BRIDGES))
+        if not channels.ok or not bridges.ok:
+            raise Temporary("pbx_error", f"{channels.status}, {bridges.status}")
+        all_channels = {channel.id: channel for channel in channels.read(tuple[wire.Channel, ...])}
+        found = behind(call.guest, all_channels, bridges.read(tuple[wire.Bridge, ...]))
+        if found is None:
+            call.guest_named = None  # the next one is news, whoever it is
+            return ()
+        first, known = not call.guest_said, call.guest_named
+        extension = named(call, found, self._settings)
+        if first:
+            call.guest_said = True
+            return (TalkStarted(call.guest, extension),)
+        return () if extension == known else (TalkTransferred(Transfer.UNKNOWN, call.guest, extension),)
 
     async def _caller_refused(self, call_id: str, answer: Answer | None) -> Facts:
         """A request about the caller was refused: 404 he is gone, 409 he is not in Stasis; anything else is told."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from router.telephony_adapter.asterisk.config import AsteriskSettings
+from router.telephony_adapter.asterisk.guests import behind
 from router.telephony_adapter.asterisk.legs import Calls
 from router.telephony_adapter.asterisk.orders import in_stasis
 from router.telephony_adapter.asterisk.wire import (
@@ -38,15 +39,27 @@ class Read:
     bridges: tuple[Bridge, ...]
     own: Application
     settings: AsteriskSettings
+    guests: dict[str, str] = field(init=False)
+    """Channel that a transfer put into our bridge -> call."""
     callers: dict[str, Channel] = field(init=False)
     legs: dict[str, Channel] = field(init=False)
 
     def __post_init__(self) -> None:
         application = self.settings.application
+        self.guests = {
+            member: call
+            for bridge in self.bridges
+            if (call := call_of_bridge(bridge.id)) and self._is_ours(bridge)
+            for member in bridge.channels
+            if member in self.channels and member != call and call_of_leg(member) != call
+        }
         self.callers = {
             channel.id: channel
             for channel in self.channels.values()
-            if in_stasis(channel, application) and not call_of_leg(channel.id) and not channel.id.endswith(OTHER_HALF)
+            if in_stasis(channel, application)
+            and not call_of_leg(channel.id)
+            and not channel.id.endswith(OTHER_HALF)
+            and channel.id not in self.guests
         }
         mine = frozenset(self.own.channel_ids)
         self.legs = {
@@ -77,14 +90,26 @@ class Read:
     def _call(self, caller: Channel) -> CallSight:
         legs = [leg for leg in self.legs.values() if call_of_leg(leg.id) == caller.id]
         talking = next((leg for leg in legs if {caller.id, leg.id} <= self._inside(caller.id)), None)
+        with_whom = talking
+        if guest := self.guest_of(caller.id):
+            legs = [*legs, guest]
+            with_whom = behind(guest.id, self.channels, self.bridges) if guest.state == "Up" else None
+            talking = guest if with_whom else None
         return CallSight(
             call=caller.id,
             line=line_of(caller),
             caller=caller.caller.number,
             legs=tuple(LegSight(leg.id, "up" if leg.state == "Up" else "ringing") for leg in legs),
             talking_leg=talking.id if talking else "",
-            talking_extension=self.settings.extension_of(talking.name) if talking else "",
+            talking_extension=self.settings.extension_of(with_whom.name) if with_whom else "",
         )
+
+    def guest_of(self, call: str) -> Channel | None:
+        """Whoever a transfer put into the call's bridge."""
+        return next((self.channels[guest] for guest, host in self.guests.items() if host == call), None)
+
+    def _is_ours(self, bridge: Bridge) -> bool:
+        return bridge.name == self.settings.application or bridge.id in self.own.bridge_ids
 
     def _inside(self, call: str) -> set[str]:
         return {member for bridge in self.bridges if bridge.id == bridge_of(call) for member in bridge.channels}
@@ -96,9 +121,10 @@ class Read:
         an empty bridge stays for ever (measured on Asterisk 22). A connection being made has both ends alive.
         """
         found = [self._channel(leg) for leg in self.legs if call_of_leg(leg) not in self.callers]
+        found += [self._channel(guest) for guest, call in self.guests.items() if call not in self.callers]
         for bridge in self.bridges:
             call = call_of_bridge(bridge.id)
-            if not call or (bridge.name != self.settings.application and bridge.id not in self.own.bridge_ids):
+            if not call or not self._is_ours(bridge):
                 continue
             alone = bridge.channels == (call,) and not any(call_of_leg(leg) == call for leg in self.legs)
             if alone and call in self.callers:
@@ -123,8 +149,13 @@ class Read:
             call.up = self.callers[sight.call].state == "Up"
             call.line = call.line or sight.line
             call.bridged = call.bridged or any(bridge.id == bridge_of(sight.call) for bridge in self.bridges)
+            guest = self.guest_of(sight.call)
+            if guest and call.guest != guest.id:
+                calls.take_guest(call, guest.id, up=guest.state == "Up")
+                call.guest_said = bool(sight.talking_leg)
+                call.guest_named = sight.talking_extension if sight.talking_leg else None
             for leg in sight.legs:
-                if calls.how_ended(leg.leg):
+                if calls.how_ended(leg.leg) or leg.leg in self.guests:
                     continue
                 known = calls.take_leg(leg.leg, sight.call, self.settings.extension_of(self.legs[leg.leg].name))
                 known.up = known.up or leg.state == "up"

@@ -26,7 +26,11 @@ from router.chains.events import (
     LineSeen,
     Party,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
 )
 from router.telephony_adapter.port import CallSight, LegSight, Report, Sighting, UnknownPayload
 
@@ -87,6 +91,21 @@ class TalkStartedTold(Told, frozen=True, tag="talk.started", gc=False):
     extension: str = ""
 
 
+class TalkHeldTold(Told, frozen=True, tag="talk.held", gc=False):
+    leg: str = ""
+
+
+class TalkResumedTold(Told, frozen=True, tag="talk.resumed", gc=False):
+    leg: str = ""
+
+
+class TalkTransferredTold(Told, frozen=True, tag="talk.transferred", gc=False):
+    how: str = ""
+    leg: str = ""
+    extension: str = ""
+    number: str | None = None
+
+
 class TalkEndedTold(Told, frozen=True, tag="talk.ended", gc=False):
     by: str = ""
 
@@ -125,6 +144,9 @@ AnyTold = (
     | LegAnsweredTold
     | LegEndedTold
     | TalkStartedTold
+    | TalkHeldTold
+    | TalkResumedTold
+    | TalkTransferredTold
     | TalkEndedTold
     | CallEndedTold
     | FallbackTookTold
@@ -192,6 +214,13 @@ def _report(told: AnyTold, origin: str, raw: bytes) -> Report:
             event = LegEnded(told.leg, disposition(told.how), told.code, told.extension)
         case TalkStartedTold():
             event = TalkStarted(told.leg, told.extension)
+        case TalkHeldTold():
+            event = TalkHeld(told.leg)
+        case TalkResumedTold():
+            event = TalkResumed(told.leg)
+        case TalkTransferredTold():
+            event = TalkTransferred(_TRANSFERS.get(told.how, Transfer.UNKNOWN), told.leg, told.extension)
+            return Report(told.call, event, {"number": told.number} if told.number else {}, origin, raw)
         case TalkEndedTold():
             event = TalkEnded(_PARTIES.get(told.by, Party.UNKNOWN))
         case CallEndedTold():
@@ -212,6 +241,7 @@ def _report(told: AnyTold, origin: str, raw: bytes) -> Report:
     return Report(told.call, event, {}, origin, raw)
 
 
+_TRANSFERS = {how.value: how for how in Transfer}
 _PARTIES = {party.value: party for party in Party}
 _DISPOSITIONS = {disposition.value: disposition for disposition in Disposition}
 

@@ -177,6 +177,11 @@ class Office:
         assert done.returncode == 0, f"hopline {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    @property
+    def port(self) -> int:
+        """Where its pages are, on 127.0.0.1."""
+        return self._port
+
     def log(self) -> str:
         """What the server has written to its log so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
@@ -252,6 +257,10 @@ class Office:
     def inbox(self, head: int) -> str:
         """Path of a head's personal page."""
         return personal_link(PUBLIC_URL, self._secret, f"h{head}").removeprefix(PUBLIC_URL)
+
+    def duty(self) -> str:
+        """Path of the duty page."""
+        return personal_link(PUBLIC_URL, self._secret, "duty").removeprefix(PUBLIC_URL)
 
     def metric(self, name: str) -> float:
         """The value of a metric without labels."""

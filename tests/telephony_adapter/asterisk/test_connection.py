@@ -44,7 +44,7 @@ async def test_only_needed_events_are_asked_for() -> None:
         allowed = switch.applications["hopline"].allowed
         assert allowed
         assert {"StasisStart", "StasisEnd", "ChannelDestroyed", "ChannelHangupRequest"} <= allowed
-        assert not {"ChannelVarset", "ChannelDialplan", "ChannelConnectedLine", "ChannelCallerId"} & allowed
+        assert not {"ChannelVarset", "ChannelDialplan", "ChannelCallerId"} & allowed
         assert all(asked.auth.startswith("Basic ") and "api_key" not in asked.query for asked in door.asked)
 
 

@@ -35,7 +35,11 @@ from router.chains.events import (
     LineSeen,
     Party,
     TalkEnded,
+    TalkHeld,
+    TalkResumed,
     TalkStarted,
+    TalkTransferred,
+    Transfer,
 )
 from router.telephony_adapter.port import CallSight, LegSight, Report, Sighting
 from router.telephony_adapter.webhook import commands as asked
@@ -89,6 +93,18 @@ def one(body: dict[str, Any]) -> Report:
         ({"type": "leg.ended", "leg": "L1"}, LegEnded("L1", Disposition.FAILED), {}),
         ({"type": "talk.started", "leg": "L1", "extension": "102"}, TalkStarted("L1", "102"), {}),
         ({"type": "talk.started", "extension": "200"}, TalkStarted("", "200"), {}),
+        ({"type": "talk.held", "leg": "L1"}, TalkHeld("L1"), {}),
+        ({"type": "talk.resumed"}, TalkResumed(""), {}),
+        *(
+            ({"type": "talk.transferred", "how": how.value, "leg": "x-9", "extension": "102"},
+             TalkTransferred(how, "x-9", "102"), {})
+            for how in Transfer
+        ),
+        ({"type": "talk.transferred", "how": "thrown"}, TalkTransferred(Transfer.UNKNOWN), {}),
+        (
+            {"type": "talk.transferred", "how": "blind", "leg": "x-9", "number": "+7999"},
+            TalkTransferred(Transfer.BLIND, "x-9"), {"number": "+7999"},
+        ),
         *(({"type": "talk.ended", "by": party.value}, TalkEnded(party), {}) for party in Party),
         ({"type": "talk.ended", "by": "the cat"}, TalkEnded(Party.UNKNOWN), {}),
         ({"type": "call.ended"}, CallerHungUp(), {}),
@@ -238,8 +254,8 @@ def test_a_list_that_cannot_be_read(body: bytes) -> None:
 def test_every_event_of_the_manual_is_understood() -> None:
     events = [one(body).event for body in examples("event")]
     assert {type(event) for event in events} == {
-        CallArrived, AdviceAsked, LegRinging, LegAnswered, LegEnded, TalkStarted, TalkEnded, CallerHungUp, FallbackTook,
-        FallbackServed, DeviceSeen, LineSeen,
+        CallArrived, AdviceAsked, LegRinging, LegAnswered, LegEnded, TalkStarted, TalkHeld, TalkResumed,
+        TalkTransferred, TalkEnded, CallerHungUp, FallbackTook, FallbackServed, DeviceSeen, LineSeen,
     }  # fmt: skip
 
 

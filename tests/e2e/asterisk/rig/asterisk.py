@@ -136,7 +136,7 @@ class Asterisk:
 
     def _write_configuration(self) -> None:
         uid, gid = _owner(self.root)
-        for folder in ("etc", "run", "log", "lib", "spool", "cache"):
+        for folder in ("etc", "run", "log", "lib", "spool/recording", "cache"):
             (self.home / folder).mkdir(parents=True)
         values = self._values()
         for name in ("asterisk", "modules", "logger", "rtp", "http", "ari", "voicemail", "indications", "extensions"):
