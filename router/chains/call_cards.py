@@ -24,7 +24,7 @@ def _show(file: File, name: str, audience: str, face: Face) -> tuple[File, ShowC
 def talk_cards(file: File, end: End, over_at: Instant | None) -> tuple[File, tuple[ShowCard, ...]]:
     """The cards of a call in which somebody talked, after anything has changed.
 
-    The verdict is asked of the last known person who talked with the client (decision 19), or of the duty channel where
+    The verdict is asked of the last known person who talked with the client (decision 22), or of the duty channel where
     nobody known did; whoever passed the client on sees what became of him; a transfer to nobody known is shown to duty.
     """
     file, card = _verdict_card(file, end, over_at)
