@@ -161,6 +161,8 @@ class CallMachine(Machine[CallState, CallEvent, CallSeen]):
     def _step(self, state: CallState, event: CallEvent, seen: CallSeen, at: Instant) -> CallStep:
         if isinstance(event, AdviceAsked):
             return advised.asked(state, event, seen, at)
+        if isinstance(event, LegAnswered):
+            state = talk.picked_up_at(state, event, seen)
         match state:
             case Ringing():
                 return _while_ringing(state, event, seen, at)
@@ -320,7 +322,9 @@ def _while_talking(state: Talking, event: CallEvent, seen: CallSeen, at: Instant
             return talk.head_gone(state, at)
         case TalkStarted() | TalkConfirmed():
             return talk.more_evidence(state, event, seen, at)
-        case LegAnswered(leg) if owner(file, leg) and not (end.leg or end.extension):
+        case LegAnswered(leg, extension) if owner(file, leg) and (
+            not (end.leg or end.extension) or (leg == end.leg and extension)
+        ):
             return talk.more_evidence(state, event, seen, at)
         case DeadlineReached(deadline) if deadline == CALL.deadline(state):
             look = LookAtCall(file.pbx, file.call, end.leg, Instant(at + file.terms.talk_check))
@@ -408,6 +412,8 @@ def _after_the_end(state: Ended, event: CallEvent, seen: CallSeen, at: Instant) 
             return transfer.transferred_before_the_end(state, event, seen)
         case TalkEnded(by) if end.by is Party.UNKNOWN:
             return Step(msgspec.structs.replace(state, end=msgspec.structs.replace(end, by=by)))
+        case LegAnswered(leg, extension) if end.outcome is Outcome.ANSWERED and leg == end.leg and extension:
+            return talk.more_evidence(state, event, seen, at)
         case LegAnswered(leg) if is_fading(file, leg):
             return Step(state, (StopLeg(file.pbx, file.call, leg, "elsewhere"),))
         case ClaimLost(key) if key == person_key(end.person):

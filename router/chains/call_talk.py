@@ -13,12 +13,14 @@ from router.chains import call_recording as recording
 from router.chains.call_ends import end, misses, settled
 from router.chains.call_states import (
     CallSeen,
+    CallState,
     CallStep,
     Connecting,
     Ended,
     Filed,
     HandedOver,
     Ringing,
+    Stranger,
     Talking,
     Transferring,
     Waiting,
@@ -68,8 +70,8 @@ def picked_up_in_ring(state: Ringing, hop: Hop, event: LegAnswered, seen: CallSe
 def picked_up(file: File, hop: Hop, event: LegAnswered, seen: CallSeen, at: Instant) -> CallStep:
     """Join the head with the caller."""
     hop = msgspec.structs.replace(hop, answered=at, rang=hop.rang or at)
-    if event.extension and event.extension != hop.extension:
-        hop = msgspec.structs.replace(hop, picked_at=event.extension, picked_by=seen.answerer)
+    if event.extension:
+        hop = msgspec.structs.replace(hop, picked_at=event.extension, picked_by=_owner_of(hop, event.extension, seen))
     check = Instant(at + file.terms.connect_within)
     return Step(Connecting(file, hop, check), (Connect(file.pbx, file.call, hop.leg),))
 
@@ -129,18 +131,35 @@ def _hop_answered(file: File, hop: Hop, at: Instant) -> File:
 
 
 def _said(hop: Hop | None, leg: str, extension: str, seen: CallSeen, at: Instant) -> End:
-    """Who talks, by the evidence: the extension the PBX names, else where the leg we ordered was picked up."""
+    """Who talks, by the evidence: the phones that the PBX names, for the talk and where our leg was picked up; where it
+    names none, the head whose leg it is."""
     if hop is None:
         return End(Outcome.ANSWERED, at, seen.answerer if extension else "", extension, leg, at)
-    if extension not in {"", hop.extension}:
-        return End(Outcome.ANSWERED, at, seen.answerer, extension, leg, at)
-    if not hop.picked_at:
-        return End(Outcome.ANSWERED, at, hop.person, hop.extension, leg, at)
+    if not extension and not hop.picked_at:
+        return End(Outcome.ANSWERED, at, hop.person, hop.extension, leg, at, by_order=True)
     if not extension:
         return End(Outcome.ANSWERED, at, hop.picked_by, hop.picked_at, leg, at)
-    other = hop.picked_by or hop.picked_at
-    others = () if other == hop.person else (other,)
-    return End(Outcome.ANSWERED, at, hop.person, hop.extension, leg, at, others=others)
+    person = _owner_of(hop, extension, seen)
+    picked = hop.picked_by or hop.picked_at
+    others = (picked,) if hop.picked_at and picked != (person or extension) else ()
+    return End(Outcome.ANSWERED, at, person, extension, leg, at, others=others)
+
+
+def _owner_of(hop: Hop, extension: str, seen: CallSeen) -> str:
+    """Whose phone the PBX names: it is the head's whom we rang, or another's."""
+    return hop.person if extension == hop.extension else seen.answerer
+
+
+def picked_up_at(state: CallState, event: LegAnswered, seen: CallSeen) -> CallState:
+    """Whoever picked up an earlier leg is kept as evidence, whenever it is told: that leg may prove to be the talk."""
+    if isinstance(state, Stranger) or not event.extension:
+        return state
+    hop = owner(state.file, event.leg)
+    if hop is None or hop.picked_at:
+        return state
+    known = msgspec.structs.replace(hop, picked_at=event.extension, picked_by=_owner_of(hop, event.extension, seen))
+    hops = tuple(known if entry.leg == hop.leg else entry for entry in state.file.hops)
+    return msgspec.structs.replace(state, file=msgspec.structs.replace(state.file, hops=hops))
 
 
 # --- while they talk --------------------------------------------------------------------------------------------
@@ -150,6 +169,8 @@ def more_evidence(state: Talking | Ended, event: TalkFact | LegAnswered, seen: C
     """Another word about who talks or talked: the same, the first that names anybody, or a contradiction."""
     said = _said(owner(state.file, event.leg), event.leg, event.extension, seen, at)
     named = state.end
+    if said.by_order and named.leg == said.leg and (named.person or named.extension):
+        said = msgspec.structs.replace(said, person=named.person, extension=named.extension)  # the same leg: no news
     if isinstance(state, Talking) and isinstance(event, TalkConfirmed):
         # Whoever it is: the client talks. That his head is the one we hold is confirmed only by the same name or none.
         same = said.person == named.person or not (said.person or said.extension)
@@ -161,11 +182,18 @@ def more_evidence(state: Talking | Ended, event: TalkFact | LegAnswered, seen: C
     before = {known for entry in state.file.passed for known in (entry.person, entry.extension)}
     if not name or name in {named.person, named.extension, *named.others, *before}:
         return Step(state)
-    if named.person or named.extension:
+    if (named.person or named.extension) and not (named.by_order and named.leg == said.leg):
         named = msgspec.structs.replace(named, others=(*named.others, name))
     else:
         named = msgspec.structs.replace(
-            named, person=said.person, extension=said.extension, leg=named.leg or said.leg, others=said.others
+            named,
+            person=said.person,
+            extension=said.extension,
+            leg=named.leg or said.leg,
+            others=tuple(
+                other for other in (*named.others, *said.others) if other not in {said.person, said.extension}
+            ),
+            by_order=said.by_order,
         )
     papers = _told_of_target(without_fading(state.file, named.leg), named)
     papers, shown = cards.talk_cards(papers, named, None if isinstance(state, Talking) else named.at)

@@ -220,6 +220,8 @@ class End(msgspec.Struct, frozen=True, gc=False):
     by: Party = Party.UNKNOWN
     others: tuple[str, ...] = ()
     """People, or extensions that are nobody's, whom other evidence names: a contradiction a person must look at."""
+    by_order: bool = False
+    """The PBX named no phone: he is known by the leg that we ordered for him. A phone that is named weighs more."""
     reason: str = ""
     """Why a person ended the call by hand (`CLOSING_REASONS`)."""
 
