@@ -65,6 +65,7 @@ OTHERWISE = ("recovering", "recovered", "stopping", "audited")
 """Moments that no row of the PBX's record marks."""
 
 ELSEWHERE = {
+    "engine.gather": "several deliveries must wait at one moment; the PBX of one call tells one after the other",
     "engine.again": "the journal must fail while an effect has a fact to tell; a healthy disk gives no occasion",
     "engine.reload": "a commit must fail, or two engines write at once",
     "engine.reload.orders": "a commit must fail in such a way that nobody knows whether it holds",
