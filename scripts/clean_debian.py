@@ -20,7 +20,7 @@ INCLUDE = "python3,python3-venv,ca-certificates,tzdata,netbase"
 # What of this machine a process inside may see: the way out, and nothing else.
 PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE")
-FOLDERS = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL")
+PATHS = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")
 
 
 class NotPrepared(Exception):
@@ -87,8 +87,8 @@ def way_out() -> dict[str, str]:
             # pip documentation, "Configuration": every option is also a variable, lists are separated by spaces
             found[f"PIP_{option.upper().replace('-', '_')}"] = value.strip("'").replace("\\n", " ").strip()
     found |= {name: value for name, value in os.environ.items() if name in PASSED or name.startswith("PIP_")}
-    # Folders of this machine are not there inside.
-    return {name: value for name, value in found.items() if name not in FOLDERS or "://" in _without_files(value)}
+    # Folders and files of this machine are not there inside; what is installed there is locked to the byte anyway.
+    return {name: value for name, value in found.items() if name not in PATHS or "://" in _without_files(value)}
 
 
 def _without_files(value: str) -> str:

@@ -60,7 +60,7 @@ def test_what_is_not_python_or_found_by_name_is_in_it(wheel: zipfile.ZipFile, pa
 
 def test_examples_of_the_configuration_are_in_it(wheel: zipfile.ZipFile) -> None:
     names = {Path(name).name for name in wheel.namelist() if ".data/data/share/hopline/config/" in name}
-    assert names == {"hopline.example.toml", "people.example.toml"}
+    assert names == {"clients.example.toml", "hopline.example.toml", "people.example.toml"}
 
 
 def test_nothing_else_is_in_it(wheel: zipfile.ZipFile) -> None:
